@@ -1,0 +1,114 @@
+"""What a stage needs from outside and receives: clock, HTTP, channel, directory.  Implementations stand in `deploy/`,
+in `notifiers/` (channels) and in `workflows/directory/`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from vorab.model import Instant, Notification, Receipt, Sample
+from vorab.payload import Payload
+from vorab.site import Person, Place, Response, Sensor
+
+
+class Clock(Protocol):
+    """Wall time for what concerns people.  The path of the readings has the time of the log."""
+
+    def now(self) -> Instant: ...
+
+
+class HttpResponse(Struct, frozen=True):
+    status: int
+    body: bytes
+    headers: dict[str, str] = {}  #: names in lower case
+
+
+class HttpClient(Protocol):
+    """Connect within 5 s, answer within 10 s in all, keep the connection (DESIGN §7)."""
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        form: Sequence[tuple[str, str]] | None = None,
+        headers: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+    ) -> HttpResponse:
+        """Raises TemporaryFailure when surely nothing reached the other side, OutcomeUnknown when it may have."""
+        ...
+
+
+class Decoder(Protocol):
+    """A sensor type: one file in `ingest/sensors/`, or an entry point in the group `vorab.sensor`."""
+
+    def __call__(self, payload: Payload) -> list[Sample]: ...
+
+
+class Channel(Protocol):
+    """Hands over and reports what the provider said.  It does not choose people, retry, or word the message.
+
+    A channel may also have, as separate protocols: Finds (look a message up), and what follows in later channels.
+    """
+
+    limit: int  #: characters that one message may have at the most
+
+    def send(self, notification: Notification) -> Receipt:
+        """Never raises for what a provider may answer: every outcome is a Receipt, also UNKNOWN."""
+        ...
+
+    def accepts(self, address: str) -> str | None:
+        """Why this address cannot be used, in words for the operator; None = it can."""
+        ...
+
+
+class Finds(Protocol):
+    """A channel whose provider can be asked what became of a message."""
+
+    def find(self, notification: Notification, since: Instant) -> Receipt | None:
+        """SENT/DELIVERED/FAILED with the provider's id; None = the provider lists no such message.
+
+        Raises TemporaryFailure when the provider cannot be asked.
+        """
+        ...
+
+    def status(self, provider_id: str) -> Receipt:
+        """What the provider says of this message now.  Raises TemporaryFailure."""
+        ...
+
+
+class Inbound(Struct, frozen=True):
+    """A message from a person, as the provider handed it to us."""
+
+    id: str  #: the provider's id of it
+    channel: str
+    sender: str  #: address
+    text: str
+    at: Instant
+
+
+class Hears(Protocol):
+    """A channel whose provider keeps the replies: polled, because a webhook that finds us down is lost."""
+
+    def replies(self, since: Instant) -> list[Inbound]:
+        """What people wrote to us since then, in any order, repeats allowed.  Raises TemporaryFailure."""
+        ...
+
+
+class Directory(Protocol):
+    """The CRM: people, places, the ways between them.  The stub reads the site folder."""
+
+    def people(self) -> Sequence[Person]: ...
+
+    def person(self, person: str) -> Person | None: ...
+
+    def place_of(self, sensor: str) -> Place | None: ...
+
+    def sensor(self, sensor: str) -> Sensor | None: ...
+
+    def seconds(self, start: str, end: str) -> int | None:
+        """On foot between two places; None = no way is known."""
+        ...
+
+    def response(self, response: str) -> Response | None: ...

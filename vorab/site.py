@@ -1,0 +1,111 @@
+"""A site as the stages see it: plain values that `deploy/site/` makes from the folder that operators write."""
+
+from msgspec import Struct, field
+
+from vorab.model import PersonId, PlaceId, Quantity, ResponseId, Rung, SensorId, Span
+
+
+class SensorType(Struct, frozen=True):
+    """What sensors of one kind have in common."""
+
+    name: str  #: the word in `watch: { type: … }`
+    decoder: str  #: the file in ingest/sensors/, or the name of an entry point
+    topic: str  #: where they speak, e.g. zigbee2mqtt/{sensor}
+    every: Span | None = None  #: they are heard at least this often; None = they speak only on change
+    life_safety: bool = False  #: their own lane (DESIGN §4)
+    ranges: dict[Quantity, tuple[float, float]] = field(default_factory=dict)  #: physical; outside is quality BAD
+    options: dict[str, object] = field(default_factory=dict)  #: for the decoder, e.g. where a value stands
+
+
+class Sensor(Struct, frozen=True):
+    id: SensorId
+    type: SensorType
+    topic: str  #: the pattern of its type with the names filled in
+    place: PlaceId | None = None
+    gateway: SensorId | None = None  #: the sensor that tells whether its gateway is online
+    ingest: str = "main"  #: the ingest that hears it
+    asset: str = ""
+    tags: list[str] = field(default_factory=list)
+
+
+class Place(Struct, frozen=True):
+    id: PlaceId
+    name: str
+    kind: str  #: site, building, floor, zone, point
+    within: PlaceId | None = None
+    path: list[PlaceId] = field(default_factory=list)  #: from the site down to and including this place
+    access: str = ""  #: the permission needed to enter; "" = none; inherited from the places around it
+    spoken: dict[str, str] = field(default_factory=dict)  #: language → the name as it is said aloud
+    readers: list[SensorId] = field(default_factory=list)  #: badge readers of the doors of this place
+    coordinates: tuple[float, float] | None = None  #: latitude, longitude
+
+
+class Way(Struct, frozen=True):
+    start: PlaceId
+    end: PlaceId
+    seconds: int  #: on foot, both directions
+
+
+class Person(Struct, frozen=True):
+    id: PersonId
+    name: str
+    roles: list[str]
+    language: str
+    addresses: dict[str, str] = field(default_factory=dict)  #: channel → address
+    channels: list[str] = field(default_factory=list)  #: preferred first; empty = as the rung says
+    duty: str = ""  #: opening_hours grammar, e.g. "Mo-Fr 07:00-19:00"; "" = never on duty by itself
+    skills: list[str] = field(default_factory=list)
+    access: list[str] = field(default_factory=list)  #: permissions; see Place.access
+    base: PlaceId | None = None  #: where he is when on duty
+    customer_of: list[PlaceId] = field(default_factory=list)
+
+
+class Response(Struct, frozen=True):
+    id: ResponseId
+    ladder: list[Rung]
+    skill: str = ""  #: needed to be suitable
+
+
+class Broker(Struct, frozen=True):
+    """Where an ingest listens."""
+
+    ingest: str = "main"
+    host: str = ""  #: "" = the demo's own broker
+    port: int = 1883
+    user: str = ""
+    password: str = ""  #: already read from env: or file:
+    tls: bool = False
+
+
+class Limits(Struct, frozen=True):
+    """Messages one person may get on one channel, in any window of this length (law 8).  Life safety has its own."""
+
+    windows: list[tuple[Span, int]] = field(default_factory=list)
+    life_safety: list[tuple[Span, int]] = field(default_factory=list)
+
+
+class ChannelSettings(Struct, frozen=True):
+    """One channel of the site file; `settings` are validated by the channel's own Settings class."""
+
+    name: str
+    settings: dict[str, object] = field(default_factory=dict)
+    limits: Limits = Limits()
+
+
+class Site(Struct, frozen=True):
+    name: str
+    zone: str  #: IANA name, e.g. Europe/Paris
+    languages: list[str]
+    public_url: str  #: under which providers reach our webhooks
+    brokers: list[Broker]
+    channels: list[ChannelSettings]
+    sensors: list[Sensor]
+    places: list[Place]
+    ways: list[Way]
+    people: list[Person]
+    responses: list[Response]
+    rules: bytes  #: the packed rule set (rules.ruleset)
+    rules_hash: str
+    templates: dict[str, str] = field(default_factory=dict)  #: "sms/en/request.txt" → the operator's own text
+    retain: Span = Span(30 * 24 * 3600 * 1_000_000)  #: log kept at the least
+    demo: bool = False
