@@ -1,0 +1,256 @@
+"""`vorab run`: starts the processes of one machine, watches over them, and stops them all.
+
+Capture, contact and console are processes of their own and survive each other's death (DESIGN §4); one that ends is
+started again, later each time it ends early.  A process that ends with 78 has found something a person must look at.
+"""
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+
+from console.signin import first_secret
+from deploy import broker, runtime
+from deploy.site.load import load
+from vorab.errors import ConfigurationError
+from vorab.site import Site
+
+NEEDS_A_PERSON = 78  #: exit code (EX_CONFIG): starting it again would not help
+STOP_WITHIN_S = 10.0
+BACK_OFF_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+STEADY_AFTER_S = 60.0  #: a process that lived this long starts afresh with its back-off
+DEMO_ACCOUNT = "AC" + "0" * 31 + "1"
+
+out = Console(highlight=False, soft_wrap=True)
+
+
+class DataFolder:
+    """The one folder a running site writes to.  Locked: a second instance is refused."""
+
+    def __init__(self, path: Path) -> None:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.path = path.resolve()
+        self._lock = (self.path / "lock").open("a+")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.seek(0)
+            other = self._lock.read().strip() or "unknown"
+            raise ConfigurationError(
+                f"{path}: already in use by process {other}; stop that one, or choose another folder with --data"
+            ) from None
+        self._lock.truncate(0)
+        self._lock.write(str(os.getpid()))
+        self._lock.flush()
+
+    def release(self) -> None:
+        self._lock.close()
+
+
+def _die_with_parent() -> None:
+    """The kernel sends SIGTERM to this child when the supervisor is gone, however it went (prctl(2), Linux)."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+@dataclass
+class Child:
+    """One supervised process."""
+
+    name: str
+    argv: list[str]
+    environment: dict[str, str]
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    ends: int = 0  #: in a row, each soon after its start
+    start_at: float = field(default_factory=time.monotonic)  #: the next start is due
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and modules
+            self.argv,
+            env=os.environ | self.environment,
+            start_new_session=True,  # Ctrl-C is for the supervisor, which stops them in order
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - the supervisor has no other threads when it starts children
+        )
+        self.started_at = time.monotonic()
+
+    def tend(self, say: Callable[[str], None]) -> None:
+        """Starts it when it is due; notices when it has ended."""
+        if self.process is None:
+            if time.monotonic() >= self.start_at:
+                self.start()
+            return
+        code = self.process.poll()
+        if code is None:
+            return
+        self.process = None
+        lived = time.monotonic() - self.started_at
+        self.ends = 1 if lived > STEADY_AFTER_S else self.ends + 1
+        if code == NEEDS_A_PERSON:
+            self.start_at = float("inf")
+            say(f"{self.name} stopped and needs a person: see the line above")
+            return
+        wait = BACK_OFF_S[min(self.ends, len(BACK_OFF_S)) - 1]
+        self.start_at = time.monotonic() + wait
+        say(f"{self.name} ended with {_how(code)} after {lived:.1f} s; started again in {wait:g} s")
+
+    def stop(self, within_s: float) -> None:
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+
+def _how(code: int) -> str:
+    return f"code {code}" if code >= 0 else signal.Signals(-code).name
+
+
+def free_port(wanted: int, host: str = "127.0.0.1") -> int:
+    """The first port from `wanted` on that nobody listens on.  Raises ConfigurationError."""
+    for port in range(wanted, min(wanted + 200, 65536)):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind((host, port))
+                return port
+    raise ConfigurationError(f"no free port from {wanted} to {wanted + 199}")
+
+
+def demo_environment(data: Path) -> dict[str, str]:
+    """What the demo's phone world and its customers share: an invented account, and a token made for this folder."""
+    path = data / "phones.token"
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_hex(16))
+    return {"VORAB_SMS_ACCOUNT": DEMO_ACCOUNT, "VORAB_SMS_TOKEN": path.read_text()}
+
+
+def children(site_folder: Path, data: Path, environment: dict[str, str]) -> list[Child]:
+    """The three processes of every site, in the order of their start."""
+
+    def child(name: str) -> Child:
+        return Child(name, [sys.executable, "-m", "vorab", name, str(site_folder), "--data", str(data)], environment)
+
+    return [child("contact"), child("capture"), child("console")]
+
+
+def phone_world(data: Path, port: int, console_port: int, site: Site) -> Child:
+    """The demo's provider: handsets on a page, and nobody behind them."""
+    people = data / "handsets.json"
+    people.write_bytes(_handsets(site))
+    argv = [sys.executable, "-m", "vorab.testing.phones", "--port", str(port)]
+    argv += ["--webhook", f"http://127.0.0.1:{console_port}/twilio/sms", "--account", DEMO_ACCOUNT]
+    argv += ["--token-file", str(data / "phones.token"), "--people", str(people)]
+    return Child("phones", argv, {})
+
+
+def _handsets(site: Site) -> bytes:
+    import msgspec
+
+    rows = [
+        {"id": person.id, "name": person.name, "roles": person.roles, "number": person.addresses["sms"]}
+        for person in site.people
+        if "sms" in person.addresses
+    ]
+    return msgspec.json.encode(rows)
+
+
+def run(site_folder: Path, data: Path) -> int:
+    """Runs until a signal says stop.  Raises ConfigurationError before anything is started."""
+    began = time.monotonic()
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder = DataFolder(data)
+    data = folder.path
+    environment = demo_environment(data)
+    os.environ.update({name: value for name, value in environment.items() if name not in os.environ})
+    site = load(site_folder)
+    stopping: list[int] = []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        stopping.append(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+
+    demo_broker = broker.start(site, data)
+    running: list[Child] = []
+    try:
+        console_port = free_port(8080)
+        phones_port = free_port(console_port + 1) if site.demo else None
+        runtime.write(data, runtime.Runtime(demo_broker.host, demo_broker.port, console_port, phones_port))
+        if phones_port is not None:
+            running.append(phone_world(data, phones_port, console_port, site))
+        running += children(site_folder, data, environment)
+        secret = first_secret(data)
+        for child in running:
+            child.start()
+        _await_listening([port for port in (console_port, phones_port) if port is not None], running, stopping)
+        if not stopping:
+            _greet(site, data, console_port, phones_port, secret, demo_broker, time.monotonic() - began)
+        while not stopping:
+            for child in running:
+                child.tend(lambda line: out.print(f"[yellow]vorab:[/] {line}"))
+            time.sleep(0.1)
+    finally:
+        out.print("stopping …")
+        deadline = time.monotonic() + STOP_WITHIN_S
+        for child in reversed(running):
+            child.stop(max(0.5, deadline - time.monotonic()))
+        demo_broker.stop()
+        (data / "runtime.json").unlink(missing_ok=True)
+        folder.release()
+    return 0
+
+
+def _await_listening(ports: list[int], running: list[Child], stopping: list[int]) -> None:
+    """Returns when all these ports answer, or somebody wants us to stop.  Raises ConfigurationError after 60 s."""
+    deadline = time.monotonic() + 60
+    for port in ports:
+        while not stopping:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            for child in running:
+                child.tend(lambda line: out.print(f"[yellow]vorab:[/] {line}"))
+            if time.monotonic() > deadline:
+                raise ConfigurationError(f"port {port}: nothing answers after 60 s; the lines above say why")
+            time.sleep(0.05)
+
+
+def _greet(
+    site: Site,
+    data: Path,
+    console_port: int,
+    phones_port: int | None,
+    secret: str | None,
+    demo_broker: broker.Handle,
+    took_s: float,
+) -> None:
+    out.print(f"\n[bold]Vorab[/] watches [bold]{site.name}[/]: {len(site.sensors)} sensors  ({took_s:.1f} s)\n")
+    out.print(f"  console   http://127.0.0.1:{console_port}/")
+    if secret:
+        out.print(f"  log in    operator / [bold]{secret}[/]   (shown only this once)")
+    else:
+        out.print(f"  log in    operator, with the secret of the first start (forgotten? delete {data / 'secret'})")
+    if phones_port is not None:
+        out.print(f"  simulator http://127.0.0.1:{console_port}/demo")
+        out.print(f"  phones    http://127.0.0.1:{phones_port}/")
+    out.print(f"  broker    {demo_broker.host}:{demo_broker.port}  {demo_broker.describes}")
+    out.print(f"  data      {data}")
+    out.print("\nCtrl-C stops everything.\n")
