@@ -88,6 +88,22 @@ class Inbound(Struct, frozen=True):
     at: Instant
 
 
+class InboxItem(Struct, frozen=True):
+    """What a provider's webhook brought, as a row of the inbox: its id makes it act once."""
+
+    id: str  #: the provider's id of a reply; id and state of a report
+    kind: str  #: reply, status
+    body: dict[str, str]  #: reply: channel, sender, to, text; status: channel, provider_id, notification, state, reason
+
+
+class Hooks(Protocol):
+    """A channel whose provider calls us: the console hands over what came to `public_url + path`."""
+
+    def webhook(self, path: str, url: str, form: Sequence[tuple[str, str]], signature: str) -> list[InboxItem]:
+        """Of `url` only the query counts; the host is the configured one.  Raises Refused (403), Malformed (400)."""
+        ...
+
+
 class Hears(Protocol):
     """A channel whose provider keeps the replies: polled, because a webhook that finds us down is lost."""
 
@@ -102,6 +118,8 @@ class Directory(Protocol):
     def people(self) -> Sequence[Person]: ...
 
     def person(self, person: str) -> Person | None: ...
+
+    def place(self, place: str) -> Place | None: ...
 
     def place_of(self, sensor: str) -> Place | None: ...
 
