@@ -28,5 +28,9 @@ class OutcomeUnknown(VorabError):
     """The call may or may not have taken effect: ask the other side, do not repeat it (DESIGN §7)."""
 
 
+class Refused(VorabError):
+    """Not from whom it claims to be (a wrong signature): answer 403, say no more, change nothing."""
+
+
 class Corrupt(VorabError):
     """Stored data that cannot be what we wrote: stop and let a person look (exit code 78)."""
