@@ -77,7 +77,7 @@ def gsm(text: str) -> str:
     """The text with look-alikes of what GSM-7 lacks (ê = e, – = -), if that makes all of it GSM-7; else unchanged."""
     if all(map(_width, text)):
         return text
-    plain = "".join(map(_plain, text.translate(_LOOK_ALIKES)))
+    plain = "".join(map(_plain, unicodedata.normalize("NFC", text).translate(_LOOK_ALIKES)))
     return plain if all(map(_width, plain)) else text
 
 
