@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from vorab.model import (
+    MINUTE,
     SECOND,
     Answer,
     Breach,
@@ -21,13 +22,12 @@ from vorab.model import (
     Priority,
     Purpose,
     Rung,
-    Span,
     State,
     incident_id,
 )
 
-#: Between two tries of a ladder that has no rung, or none with a wait.
-AT_LEAST = Span(10 * SECOND)
+AT_LEAST = SECOND  #: of a rung's wait
+NO_RUNG = MINUTE  #: the wait of a ladder without rungs: its response is not in the site
 
 
 # --- events -----------------------------------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ def _open(event: Opened, at: Instant) -> Incident:
 def _ask(incident: Incident, found: list[Candidate], at: Instant) -> tuple[Incident, list[Order]]:
     """The rung's `count` nearest who have not said no; those whom it reaches in a new way go first."""
     if not incident.ladder:
-        return replace(incident, round=incident.round + 1, wake_at=at + AT_LEAST), []
+        return replace(incident, round=incident.round + 1, wake_at=Instant(at + NO_RUNG)), []
     number = _due(incident)
     rung, again = incident.ladder[number], number == incident.rung and bool(incident.pending)
     out = [*incident.declined, *(() if incident.pending else incident.unreachable)]
@@ -199,7 +199,7 @@ def _after(rung: Rung, at: Instant) -> Instant:
 
 
 def _first_wait(incident: Incident, at: Instant) -> Instant:
-    return _after(incident.ladder[0], at) if incident.ladder else Instant(at + AT_LEAST)
+    return _after(incident.ladder[0], at) if incident.ladder else Instant(at + NO_RUNG)
 
 
 def _next_way(incident: Incident, person: PersonId, at: Instant) -> tuple[Incident, list[Order]]:

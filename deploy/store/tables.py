@@ -41,6 +41,13 @@ Index(
     postgresql_where=text("wake_at IS NOT NULL"),
 )
 Index("by_opening", incidents.c.opened_at)
+#: How much each person has in hand.
+Index(
+    "open_owner",
+    incidents.c.owner,
+    sqlite_where=text("resolved_at IS NULL AND owner IS NOT NULL"),
+    postgresql_where=text("resolved_at IS NULL AND owner IS NOT NULL"),
+)
 
 #: Every event an incident has taken, in order; `id` makes each act once.
 journal = Table(
@@ -126,6 +133,9 @@ Index(
     postgresql_where=text("applied_at IS NULL"),
 )
 
+#: How often a person named a wrong code lately.
+Index("inbox_outcome", inbox.c.outcome, inbox.c.at)
+
 #: What a person asks of capture; capture appends it to the log under the same id.
 commands = Table(
     "commands",
@@ -159,7 +169,8 @@ opt_outs = Table(
     Column("at", BigInteger, nullable=False),
 )
 
-#: Where contact stands in what others write, e.g. "breaches" = the number of the last one taken from capture.db.
+#: Where contact stands: "breaches" = the last one taken from capture.db; "messages" = how many were ordered;
+#: "sealed" = the last audit line that the sealer chained; "replies/<channel>" = polled up to then.
 cursors = Table(
     "cursors", metadata, Column("name", String, primary_key=True), Column("value", BigInteger, nullable=False)
 )

@@ -1,0 +1,399 @@
+"""The one door into an incident.  Nothing else writes incidents or orders messages.
+
+In the caller's transaction: the row locked, the event's own id unique in the journal (a repeated one changes nothing),
+`workflows.incident.step`, then the incident, its orders into the outbox, journal and audit.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from sqlalchemy import bindparam, delete, select, text, update
+
+from deploy.store import outbox
+from deploy.store.store import open_incidents
+from deploy.store.tables import breaches, incidents
+from deploy.store.transaction import Transaction
+from notifiers.text import Facts
+from vorab import wire
+from vorab.model import (
+    MINUTE,
+    Answer,
+    Breach,
+    Candidate,
+    Delivery,
+    Incident,
+    IncidentId,
+    Instant,
+    Notification,
+    PersonId,
+    Purpose,
+    Rung,
+    Span,
+    State,
+    incident_id,
+    notification_id,
+)
+from vorab.site import Person, Place
+from workflows.incident import (
+    BreachEdge,
+    Cancel,
+    DeliveryFailed,
+    Event,
+    Notify,
+    Opened,
+    Order,
+    ReminderDue,
+    RungDue,
+    due_rung,
+    step,
+)
+from workflows.nearest import candidates
+
+VALID = Span(10 * MINUTE)  #: a message that asks for nothing
+VALID_AT_LEAST = MINUTE  #: a request; otherwise until the next rung
+EDGES = wire.unpacker(Breach)
+
+
+def take(tx: Transaction, breach: Breach) -> None:
+    """One edge of a breach: opens an incident, attaches to the one of its id, or waits for the edges before it."""
+    following: Breach | None = breach
+    while following is not None:
+        incident = incident_id(following.id)
+        expected = tx.connection.scalar(_NEXT_EDGE, {"incident": incident}) or 0
+        if following.number > expected:
+            tx.connection.execute(
+                _WAIT,
+                {"id": following.id, "edge": following.number, "at": tx.at, "body": wire.pack(following)},
+            )
+            return
+        if following.number == expected:
+            event = BreachEdge(following) if expected else _opened(tx, following)
+            apply(tx, incident, f"{following.id}#{following.number}", event)
+        following = _waiting(tx, following)
+
+
+def suppress(tx: Transaction, breach: Breach, reason: str) -> None:
+    """A breach that cannot be applied is kept with its reason."""
+    tx.connection.execute(
+        _SUPPRESS,
+        {"id": breach.id, "edge": breach.number, "reason": reason, "at": tx.at, "body": wire.pack(breach)},
+    )
+    tx.note("breach set aside", breach.id, reason)
+
+
+def wake(tx: Transaction, incident: IncidentId) -> None:
+    """What is due for this incident happens, if it still is."""
+    found = read(tx, incident)
+    if found is not None and _is_due(tx, found):
+        apply(tx, incident, *_due(tx, found))
+
+
+def undelivered(tx: Transaction, message: outbox.Message, reason: str) -> None:
+    """The incident hears, once, that this request will not reach its person by this channel."""
+    if message.is_request:
+        apply(tx, message.notification.incident, *_failed(message.notification, reason))
+
+
+def read(tx: Transaction, incident: IncidentId) -> Incident | None:
+    """The incident, locked until the end of the transaction."""
+    body = tx.connection.scalar(_BODY, {"incident": incident})
+    return None if body is None else wire.unpack(body, wire.INCIDENT)
+
+
+def apply(tx: Transaction, incident: IncidentId, event_id: str, event: Event) -> Incident | None:
+    """The incident after this event and all that falls due by it; None = there is none, or it knew the event."""
+    before = read(tx, incident)
+    if (before is None) is not isinstance(event, Opened):
+        return None
+    now: Incident | None = before
+    ahead: deque[tuple[str, Event]] = deque([(event_id, event)])
+    while ahead:
+        event_id, event = ahead.popleft()
+        after, orders = step(now, event, tx.at)
+        if not _journalled(tx, after, event_id, event):
+            continue
+        tx.note(*_line(now, after, event, orders))
+        now = after
+        ahead.extend(_carry_out(tx, after, event, orders))
+        if not ahead and _is_due(tx, after):
+            ahead.append(_due(tx, after))
+    if now is not before and now is not None:
+        _write(tx, now, new=before is None)
+        return now
+    return None
+
+
+# --- events that the host makes ---------------------------------------------------------------------------------------
+
+
+def _opened(tx: Transaction, breach: Breach) -> Opened:
+    response = tx.world.directory.response(breach.respond)
+    if response is None:
+        tx.note("nobody can be asked", breach.id, f"the site has no response {breach.respond!r}")
+    return Opened(breach, _code(tx, incident_id(breach.id)), response.ladder if response else [])
+
+
+def _is_due(tx: Transaction, incident: Incident) -> bool:
+    return incident.wake_at is not None and incident.wake_at <= tx.at
+
+
+def _due(tx: Transaction, incident: Incident) -> tuple[str, Event]:
+    event_id = f"{incident.id}/due/{incident.events}"
+    if incident.state is State.TAKEN:
+        return event_id, ReminderDue()
+    rung = due_rung(incident)
+    return event_id, RungDue(_candidates(tx, incident, rung) if rung else [])
+
+
+def _candidates(tx: Transaction, incident: Incident, rung: Rung) -> list[Candidate]:
+    world, breach = tx.world, incident.breach
+    return candidates(
+        world.directory,
+        world.directory.place_of(breach.subject),
+        rung,
+        world.directory.response(breach.respond),
+        tx.at,
+        world.zone,
+        open_incidents(tx.connection),
+        tx.opted_out,
+    )
+
+
+def _failed(notification: Notification, reason: str) -> tuple[str, Event]:
+    event = DeliveryFailed(notification.id, notification.person, notification.channel, reason)
+    return f"{notification.id}/failed", event
+
+
+def _waiting(tx: Transaction, applied: Breach) -> Breach | None:
+    """The edge after this one, if it came too early; it waits no longer."""
+    key = {"breach": applied.id, "number": applied.number + 1}
+    body = tx.connection.scalar(_WAITING, key)
+    if body is None:
+        return None
+    tx.connection.execute(_NO_LONGER, key)
+    return wire.unpack(body, EDGES)
+
+
+def _code(tx: Transaction, incident: IncidentId) -> str:
+    """Four digits that no open incident has, made from its id; six when four tries are taken (many are open)."""
+    digits = f"{int(incident, 16):020d}"
+    tries = [digits[at : at + 4] for at in (16, 12, 8, 4)] + [digits[at : at + 6] for at in range(14, 0, -2)]
+    taken = set(tx.connection.scalars(_CODES, {"codes": tries}))
+    free = next((code for code in tries if code not in taken), None)
+    if free is None:
+        free = next(code for code in (f"{number:06d}" for number in range(10**6)) if not _is_taken(tx, code))
+    return free
+
+
+def _is_taken(tx: Transaction, code: str) -> bool:
+    return bool(tx.connection.scalars(_CODES, {"codes": [code]}).all())
+
+
+# --- orders -----------------------------------------------------------------------------------------------------------
+
+
+def _carry_out(
+    tx: Transaction, incident: Incident, event: Event, orders: Iterable[Order]
+) -> Iterator[tuple[str, Event]]:
+    """Orders become rows of the outbox; what cannot go out at all comes back as an event."""
+    heard: dict[PersonId, str] | None = None
+    for order in orders:
+        if isinstance(order, Cancel):
+            requests = [one for one in outbox.of(tx, incident.id) if one.is_request]
+            outbox.withdraw(tx, requests, "the incident moved on")
+            continue
+        if not order.channel and heard is None:
+            heard = _heard(tx, incident)
+        channel = order.channel or (heard or {}).get(order.person, "")
+        notification = _notification(tx, incident, event, order, channel)
+        if isinstance(notification, Notification):
+            failure = outbox.put(tx, notification)
+        else:
+            failure = notification
+            notification = _addressed(tx, incident, order, channel, "", "")
+        if failure and order.purpose is Purpose.REQUEST:
+            yield _failed(notification, failure)
+
+
+def _heard(tx: Transaction, incident: Incident) -> dict[PersonId, str]:
+    """By which channel each person last heard of this incident."""
+    lost = (Delivery.FAILED, Delivery.WITHDRAWN)
+    return {
+        one.notification.person: one.notification.channel
+        for one in reversed(outbox.of(tx, incident.id))
+        if one.row.state not in lost
+    }
+
+
+def _notification(tx: Transaction, incident: Incident, event: Event, order: Notify, channel: str) -> Notification | str:
+    """The message, its text frozen; or why there can be none."""
+    person = tx.world.directory.person(order.person)
+    if person is None:
+        return f"{order.person} is not in the directory"
+    if channel not in tx.world.channels:
+        return f"this site has no channel {channel!r}"
+    address = person.addresses.get(channel)
+    if address is None:
+        return f"no address for {channel}"
+    facts = _facts(tx, incident, person, _reasons(tx, incident, event, order))
+    written = tx.world.texts.render(order.purpose, channel, person.language, facts, tx.world.channels[channel].limit)
+    if written.fault:
+        tx.note("template at fault", incident.id, written.fault)
+    return _addressed(tx, incident, order, channel, address, written.text)
+
+
+def _addressed(
+    tx: Transaction, incident: Incident, order: Notify, channel: str, address: str, words: str
+) -> Notification:
+    return Notification(
+        id=notification_id(incident.id, incident.events, order.person, channel),
+        incident=incident.id,
+        number=incident.events,
+        person=order.person,
+        channel=channel,
+        purpose=order.purpose,
+        address=address,
+        text=words,
+        token=incident.code,
+        priority=incident.breach.priority,
+        created_at=tx.at,
+        expires_at=_expires_at(tx, incident, order.purpose),
+    )
+
+
+def _expires_at(tx: Transaction, incident: Incident, purpose: Purpose) -> Instant:
+    if purpose is not Purpose.REQUEST or incident.wake_at is None:
+        return Instant(tx.at + VALID)
+    return max(incident.wake_at, Instant(tx.at + VALID_AT_LEAST))
+
+
+def _reasons(tx: Transaction, incident: Incident, event: Event, order: Notify) -> list[str]:
+    """Why this person: as weighed for the rung, or weighed again because he asks."""
+    if isinstance(event, RungDue):
+        found = event.candidates
+    elif order.purpose is Purpose.WHY and incident.ladder:
+        found = _candidates(tx, incident, incident.ladder[max(incident.rung, 0)])
+    else:
+        found = []
+    return next((one.reasons for one in found if one.person == order.person), [])
+
+
+def _facts(tx: Transaction, incident: Incident, reader: Person, reasons: list[str]) -> Facts:
+    directory, breach = tx.world.directory, incident.breach
+    place = directory.place_of(breach.subject)
+    owner = directory.person(incident.owner) if incident.owner else None
+    return Facts(
+        priority=breach.priority,
+        breach=breach,
+        held=Span(max(0, tx.at - breach.onset)),
+        place=place,
+        place_names=_names(tx, place, reader.language),
+        seconds=directory.seconds(reader.base, place.id) if reader.base and place else None,
+        code=incident.code,
+        owner=owner.name if owner else incident.owner or "",
+        at=tx.at,
+        reasons=reasons,
+        link="",
+    )
+
+
+def _names(tx: Transaction, place: Place | None, language: str) -> list[str]:
+    if place is None:
+        return []
+    around = [tx.world.directory.place(step) for step in place.path or [place.id]]
+    return [one.spoken.get(language, one.name) for one in around if one is not None]
+
+
+# --- rows -------------------------------------------------------------------------------------------------------------
+
+
+def _journalled(tx: Transaction, incident: Incident, event_id: str, event: Event) -> bool:
+    """Whether this event is new."""
+    values = {
+        "incident": incident.id,
+        "event": incident.events,
+        "id": event_id,
+        "at": tx.at,
+        "kind": type(event).__struct_config__.tag,
+        "body": wire.pack(event),
+    }
+    return tx.connection.execute(_JOURNAL, values).rowcount == 1
+
+
+def _write(tx: Transaction, incident: Incident, *, new: bool) -> None:
+    breach = incident.breach
+    values: dict[str, Any] = {
+        "code": incident.code,
+        "state": incident.state.value,
+        "priority": breach.priority.value,
+        "owner": incident.owner,
+        "resolved_at": incident.resolved_at,
+        "wake_at": incident.wake_at,
+        "next_edge": breach.number + 1,
+        "body": wire.pack(incident),
+    }
+    if new:
+        first = {"id": incident.id, "breach": breach.id, "subject": breach.subject, "opened_at": incident.opened_at}
+        tx.connection.execute(incidents.insert(), values | first)
+    else:
+        tx.connection.execute(_UPDATE, values | {"incident": incident.id})
+
+
+def _line(before: Incident | None, after: Incident, event: Event, orders: list[Order]) -> tuple[str, str, str, str]:
+    """The audit line: what happened, to which incident, what followed, and who did it."""
+    told = [f"{order.purpose} to {order.person}" for order in orders if isinstance(order, Notify)]
+    moved = [f"{before.state} → {after.state}"] if before and before.state is not after.state else []
+    detail = "; ".join([*moved, *_why(event, after), *told])
+    who = event.by if isinstance(event, Answer) else "vorab"
+    return _what(event), after.id, detail, who
+
+
+def _what(event: Event) -> str:
+    match event:
+        case Answer(meaning=meaning):
+            return f"answered: {meaning}"
+        case BreachEdge(breach=breach):
+            return f"breach {breach.edge}"
+        case Opened():
+            return "opened"
+        case RungDue():
+            return "rung due"
+        case ReminderDue():
+            return "reminder due"
+        case DeliveryFailed():
+            return "not reached"
+
+
+def _why(event: Event, incident: Incident) -> list[str]:
+    match event:
+        case Opened(breach=breach):
+            return [breach.id]
+        case RungDue(candidates=found) if not any(one.suitable for one in found):
+            return [f"nobody suitable among {len(found)} on rung {incident.rung}"]
+        case DeliveryFailed(person=person, channel=channel, reason=reason):
+            return [f"{person} by {channel}: {reason}"]
+    return []
+
+
+_NEXT_EDGE = select(incidents.c.next_edge).where(incidents.c.id == bindparam("incident"))
+_BODY = select(incidents.c.body).where(incidents.c.id == bindparam("incident")).with_for_update()
+_CODES = select(incidents.c.code).where(
+    incidents.c.resolved_at.is_(None), incidents.c.code.in_(bindparam("codes", expanding=True))
+)
+_UPDATE = update(incidents).where(incidents.c.id == bindparam("incident"))
+_JOURNAL = text(
+    "INSERT INTO journal (incident, event, id, at, kind, body) VALUES (:incident, :event, :id, :at, :kind, :body)"
+    " ON CONFLICT (id) DO NOTHING"
+)
+_WAIT = text(
+    "INSERT INTO breaches (id, edge, state, at, body) VALUES (:id, :edge, 'waiting', :at, :body)"
+    " ON CONFLICT (id, edge) DO NOTHING"
+)
+_SUPPRESS = text(
+    "INSERT INTO breaches (id, edge, state, reason, at, body) VALUES (:id, :edge, 'suppressed', :reason, :at, :body)"
+    " ON CONFLICT (id, edge) DO UPDATE SET state = excluded.state, reason = excluded.reason"
+)
+_OF_EDGE = (breaches.c.id == bindparam("breach"), breaches.c.edge == bindparam("number"))
+_WAITING = select(breaches.c.body).where(*_OF_EDGE, breaches.c.state == "waiting")
+_NO_LONGER = delete(breaches).where(*_OF_EDGE)

@@ -1,0 +1,188 @@
+"""The outbox: one row for each message.  `notifiers.delivery` decides what becomes of it; here it is kept.
+
+Whatever leaves the outbox keeps law 8: not past its validity, not to the opted-out, not beyond a person's limits.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec.structs import asdict, replace
+from sqlalchemy import Select, bindparam, func, or_, select, text, update
+
+from deploy.store.tables import outbox
+from deploy.store.transaction import Claim, Transaction
+from notifiers import delivery
+from notifiers.delivery import Change, Row
+from notifiers.limits import allowed_at
+from vorab.model import Delivery, IncidentId, Instant, Notification, NotificationId, PersonId, Priority, Purpose
+
+_MACHINE = Row.__struct_fields__
+
+
+class Message:
+    """One row: what was ordered, which never changes, and where it stands."""
+
+    __slots__ = ("notification", "row")
+
+    def __init__(self, notification: Notification, row: Row) -> None:
+        self.notification = notification
+        self.row = row
+
+    @property
+    def is_request(self) -> bool:
+        return self.notification.purpose is Purpose.REQUEST
+
+
+def put(tx: Transaction, notification: Notification) -> str:
+    """The message is in the outbox, being sent already if a sender is free.  Why it will not go out; "" = it may."""
+    row = Row(priority=notification.priority.rank, due_at=notification.created_at, expires_at=notification.expires_at)
+    change = _claimed(tx, Message(notification, row)) if tx.senders > len(tx.claims) else Change(row)
+    tx.ordered += 1
+    tx.connection.execute(outbox.insert(), _values(notification) | _columns(change.row))
+    return change.tell
+
+
+def claim(tx: Transaction, message: Message) -> str:
+    """A ready message that is due is being sent, or put off, or withdrawn.  Why it will not go out; "" = it may."""
+    return write(tx, message, _claimed(tx, message))
+
+
+def write(tx: Transaction, message: Message, change: Change) -> str:
+    """The row is what the change says, with one audit line if its state is another; gives back what is to be told."""
+    if change.row != message.row:
+        tx.connection.execute(_UPDATE, {"message": message.notification.id, **_columns(change.row)})
+    if change.row.state is not message.row.state:
+        tx.note(f"message {change.row.state}", message.notification.id, change.row.reason)
+    message.row = change.row
+    return change.tell
+
+
+def withdraw(tx: Transaction, messages: Iterable[Message], reason: str) -> None:
+    for message in messages:
+        write(tx, message, delivery.withdraw(message.row, reason, tx.at))
+
+
+def due(tx: Transaction, limit: int) -> list[Message]:
+    """What must be looked at now, the most urgent first."""
+    return _read(tx, _DUE, {"at": tx.at, "limit": limit})
+
+
+def one(tx: Transaction, notification: str, provider_id: str = "") -> Message | None:
+    """By our id, else by the provider's."""
+    found = _read(tx, _ONE, {"message": notification})
+    if not found and provider_id:
+        found = _read(tx, _BY_PROVIDER, {"provider": provider_id})
+    return found[0] if found else None
+
+
+def of(tx: Transaction, incident: IncidentId) -> list[Message]:
+    """Every message of this incident, the newest first."""
+    return _read(tx, _OF, {"incident": incident})
+
+
+def requests_to(tx: Transaction, person: PersonId, channel: str) -> list[Message]:
+    """The requests to this person by this channel that may still reach him."""
+    return _read(tx, _REQUESTS, {"person": person, "channel": channel})
+
+
+def take_over(tx: Transaction) -> None:
+    """Messages that a former life of the only contact process was sending: their outcome is unknown."""
+    for message in _read(tx, _SENDING, {}):
+        write(tx, message, delivery.overdue(replace(message.row, lease_until=None), tx.at))
+
+
+def _claimed(tx: Transaction, message: Message) -> Change:
+    """What claiming makes of a ready row, with the limits of its person in between."""
+    notification, row = message.notification, message.row
+    if (notification.address, notification.channel) in tx.opted_out:
+        return Change(delivery.withdraw(row, "sent STOP", tx.at).row, tell="sent STOP")
+    at = _allowed_at(tx, notification)
+    if at >= row.expires_at > tx.at:
+        reason = "the limit of messages to this person is reached"
+        return Change(delivery.withdraw(row, reason, tx.at).row, tell=reason)
+    if at > tx.at:
+        return Change(replace(row, due_at=at))
+    change = delivery.claim(row, tx.at)
+    if change.row.state is Delivery.SENDING:
+        tx.claims.append(Claim(notification, change.row.fence))
+    return change
+
+
+def _allowed_at(tx: Transaction, notification: Notification) -> Instant:
+    """Life safety counts only its own kind, in its own windows."""
+    limits = tx.world.limits.get(notification.channel)
+    urgent = notification.priority is Priority.LIFE_SAFETY
+    windows = (limits.life_safety if urgent else limits.windows) if limits else []
+    if not windows:
+        return tx.at
+    sent = tx.connection.scalars(
+        _SENT,
+        {
+            "person": notification.person,
+            "channel": notification.channel,
+            "since": tx.at - max(span for span, _ in windows),
+            "low": Priority.LIFE_SAFETY.rank if urgent else 0,
+            "high": Priority.LIFE_SAFETY.rank - (not urgent),
+        },
+    )
+    return allowed_at([Instant(at) for at in sent], windows, tx.at)
+
+
+def _values(notification: Notification) -> dict[str, Any]:
+    values = asdict(notification)
+    return values | {"event": values.pop("number"), "purpose": notification.purpose.value}
+
+
+def _columns(row: Row) -> dict[str, Any]:
+    return asdict(row) | {"state": row.state.value}
+
+
+def _read(tx: Transaction, query: Select[Any], values: dict[str, object]) -> list[Message]:
+    return [_message(row._mapping) for row in tx.connection.execute(query, values)]
+
+
+def _message(values: Any) -> Message:
+    notification = Notification(
+        id=NotificationId(values["id"]),
+        incident=IncidentId(values["incident"]),
+        number=values["event"],
+        person=PersonId(values["person"]),
+        channel=values["channel"],
+        purpose=Purpose(values["purpose"]),
+        address=values["address"],
+        text=values["text"],
+        token=values["token"],
+        priority=list(Priority)[values["priority"]],
+        created_at=values["created_at"],
+        expires_at=values["expires_at"],
+    )
+    return Message(
+        notification, Row(**{name: values[name] for name in _MACHINE} | {"state": Delivery(values["state"])})
+    )
+
+
+_OPEN = text("state IN ('ready','sending','unknown','sent')")  # word for word as in the index
+_ALL = select(outbox)
+_DUE = (
+    _ALL.where(_OPEN, outbox.c.due_at <= bindparam("at"))
+    .order_by(outbox.c.priority.desc(), outbox.c.due_at)
+    .limit(bindparam("limit"))
+)
+_ONE = _ALL.where(outbox.c.id == bindparam("message"))
+_BY_PROVIDER = _ALL.where(outbox.c.provider_id == bindparam("provider"))
+_OF = _ALL.where(outbox.c.incident == bindparam("incident")).order_by(outbox.c.event.desc())
+_SENDING = _ALL.where(_OPEN, outbox.c.state == Delivery.SENDING.value)
+_REQUESTS = _ALL.where(
+    outbox.c.person == bindparam("person"),
+    outbox.c.channel == bindparam("channel"),
+    outbox.c.purpose == Purpose.REQUEST.value,
+    outbox.c.state.not_in([Delivery.FAILED.value, Delivery.WITHDRAWN.value]),
+)
+_BEING_SENT = outbox.c.sent_at.is_(None) & outbox.c.state.in_([Delivery.SENDING.value, Delivery.UNKNOWN.value])
+_SENT = select(func.coalesce(outbox.c.sent_at, outbox.c.first_sent_at)).where(
+    outbox.c.person == bindparam("person"),
+    outbox.c.channel == bindparam("channel"),
+    outbox.c.priority.between(bindparam("low"), bindparam("high")),
+    or_(outbox.c.sent_at > bindparam("since"), _BEING_SENT & (outbox.c.first_sent_at > bindparam("since"))),
+)
+_UPDATE = update(outbox).where(outbox.c.id == bindparam("message"))

@@ -1,0 +1,82 @@
+"""Opening the store: `contact.db` on one machine, PostgreSQL by a URL; brought up to date before it is used."""
+
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, func, select, text
+
+from deploy.store.tables import cursors, incidents, opt_outs
+from vorab.model import PersonId
+
+BUSY_MS = 5_000  #: a writer waits this long for another one
+
+
+def open_store(path: Path) -> Engine:
+    """The SQLite store in this file, made or migrated if need be.  A transaction takes the write lock at its begin."""
+    engine = _sqlite(path, "BEGIN IMMEDIATE", "journal_mode=WAL", "synchronous=FULL")
+    with engine.begin() as connection:
+        migrate(connection)
+    return engine
+
+
+def open_reader(path: Path) -> Engine:
+    """The same file for one who only reads; each transaction sees one state.  The file must exist."""
+    return _sqlite(path, "BEGIN", "query_only=ON")
+
+
+def _sqlite(path: Path, begin: str, *pragmas: str) -> Engine:
+    engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: Any, _: object) -> None:
+        connection.isolation_level = None  # the driver leaves BEGIN to us
+        for pragma in (f"busy_timeout={BUSY_MS}", *pragmas):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin_transaction(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def migrate(connection: Connection) -> None:
+    """The newest schema, in the caller's transaction."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    here = MigrationContext.configure(connection).get_current_revision()
+    if here != ScriptDirectory.from_config(config).get_current_head():
+        command.upgrade(config, "head")
+
+
+def cursor(connection: Connection, name: str) -> int:
+    """Where contact stands in what others write; 0 = at the beginning."""
+    return connection.scalar(select(cursors.c.value).where(cursors.c.name == name)) or 0
+
+
+def set_cursor(connection: Connection, name: str, value: int) -> None:
+    connection.execute(_SET_CURSOR, {"name": name, "value": value})
+
+
+_SET_CURSOR = text(
+    "INSERT INTO cursors (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+)
+
+
+def open_incidents(connection: Connection) -> dict[PersonId, int]:
+    """How many incidents each person has taken and not done."""
+    has_owner = incidents.c.resolved_at.is_(None) & incidents.c.owner.is_not(None)
+    rows = connection.execute(select(incidents.c.owner, func.count()).where(has_owner).group_by(incidents.c.owner))
+    return {PersonId(owner): number for owner, number in rows}
+
+
+def opted_out(connection: Connection) -> set[tuple[str, str]]:
+    """(address, channel) of everybody who sent STOP."""
+    return {
+        (address, channel) for address, channel in connection.execute(select(opt_outs.c.address, opt_outs.c.channel))
+    }
