@@ -1,0 +1,49 @@
+"""Writes the site folder of a benchmark: climate sensors, one rule, and as many recipients as wanted."""
+
+from pathlib import Path
+
+SENDER = "+33639980000"
+
+
+def number(person: int) -> str:
+    """An invented mobile number: +33 6 39 98 00 00 to 99 99 is reserved for fiction."""
+    return f"+3363998{person:04d}"
+
+
+def write(folder: Path, *, watched: str, alerting: dict[str, str], recipients: int, base_url: str) -> None:
+    """A site with these sensors: `watched` (a pattern such as load-{0..999}) never breaks a limit; `alerting` maps a pattern
+    to the recipient's place (z1, z2, …).  Each recipient waits at his own place, so he is the nearest there.
+
+    The text of a request is the sensor and the code; no limit per person bites.
+    """
+    (folder / "rules").mkdir(parents=True)
+    (folder / "templates" / "sms" / "en").mkdir(parents=True)
+    (folder / "templates/sms/en/request.txt").write_text("{{ breach.subject }} is too warm. Reply {{ code }}\n")
+    (folder / "site.yaml").write_text(
+        "name: bench\ntime_zone: UTC\nlanguages: [en]\ndemo: true\n"
+        "channels:\n  sms:\n    account_sid: env:VORAB_SMS_ACCOUNT\n    auth_token: env:VORAB_SMS_TOKEN\n"
+        f'    sender: "{SENDER}"\n    base_url: {base_url}\n    limits: {{ 1h: 1000000 }}\n'
+    )
+    places = ["places:", "  hall: { kind: site }"]
+    places += [f"  z{i}: {{ in: hall }}" for i in range(1, recipients + 1)]
+    (folder / "places.yaml").write_text("\n".join(places) + "\n")
+    people = [
+        f'p{i}: {{ name: P{i}, roles: [guard], language: en, addresses: {{ sms: "{number(i)}" }}, duty: 24/7, base: z{i} }}'
+        for i in range(1, recipients + 1)
+    ]
+    (folder / "people.yaml").write_text("\n".join(people) + "\n")
+    sensors = [
+        "types:",
+        "  climate: { decoder: zigbee2mqtt, topic: 'zigbee2mqtt/{sensor}' }",
+        "sensors:",
+        f"  {watched}: {{ type: climate, place: hall }}",
+    ]
+    sensors += [f"  {pattern}: {{ type: climate, place: {place} }}" for pattern, place in alerting.items()]
+    (folder / "sensors.yaml").write_text("\n".join(sensors) + "\n")
+    (folder / "responses.yaml").write_text(
+        "guard:\n  ladder:\n    - { role: guard, count: 1, channels: [sms], wait: 6h }\n"
+    )
+    (folder / "rules/rooms.yaml").write_text(
+        "too-warm:\n  watch: { type: climate }\n  when: { temperature: { above: 26 °C } }\n  priority: high\n"
+        "  respond: guard\n  action: Look\n"
+    )
