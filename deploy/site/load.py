@@ -1,0 +1,291 @@
+"""The site folder as a `Site`, or everything that is wrong with it.  Reading changes and starts nothing."""
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from jinja2 import TemplateSyntaxError
+from jinja2.sandbox import SandboxedEnvironment
+
+from deploy.site import people as people_of
+from deploy.site import places as places_of
+from deploy.site import sensors as sensors_of
+from deploy.site.document import Document, Path_, read
+from deploy.site.faults import Fault, Faults, unknown
+from deploy.site.files import Channel, Id, PlacesFile, SensorsFile, SiteFile
+from deploy.site.files import Person as PersonEntry
+from deploy.site.files import Response as ResponseEntry
+from deploy.site.measures import span
+from deploy.site.surroundings import Surroundings
+from deploy.site.validate import validated
+from vorab.model import Purpose, Span
+from vorab.site import Broker, ChannelSettings, Limits, Site
+
+#: Settings whose values never stand in the file itself.
+_SECRET = re.compile(r"password|secret|token|api_?key")
+_REFERENCE = re.compile(r"(env|file):(.+)")
+_TEMPLATE_BYTES = 20_000
+
+
+def load(folder: Path) -> Site:
+    """The site.  Raises Faults, a ConfigurationError, with everything that is wrong."""
+    site, faults = _assemble(folder)
+    errors = [fault for fault in faults if not fault.warning]
+    if site is None or errors:
+        raise Faults(errors)
+    return site
+
+
+def check(folder: Path) -> list[Fault]:
+    """Everything that is wrong or doubtful, in the order of the files."""
+    return _assemble(folder)[1]
+
+
+class Unread(set[str]):
+    """The names of a file that could not be read: nothing is said against any name."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+def _assemble(folder: Path) -> tuple[Site | None, list[Fault]]:
+    if not folder.is_dir():
+        return None, [Fault("site.yaml", 1, 1, f"{folder} is not a folder; a site is a folder with site.yaml in it")]
+    files = _Files(folder)
+    site = _site(folder, files)
+    return site, [fault for document in files.all for fault in sorted(document.faults)]
+
+
+class _Files:
+    """The documents of the folder, and the names that each brings into the world."""
+
+    def __init__(self, folder: Path) -> None:
+        self.site = read(folder, "site.yaml")
+        self.places = read(folder, "places.yaml")
+        self.sensors = read(folder, "sensors.yaml")
+        self.responses = read(folder, "responses.yaml")
+        self.people = read(folder, "people.yaml")
+        self.rules = [read(folder, f"rules/{file.name}") for file in sorted(folder.glob("rules/*.yaml"))]
+        if not self.rules:
+            self.rules = [Document("rules")]
+            self.rules[0].fault((), "no rules: write one into rules/, in a file that ends in .yaml")
+        self.templates = [Document(f"templates/{name}") for name in _templates(folder)]
+
+    @property
+    def all(self) -> list[Document]:
+        named = [self.site, self.places, self.sensors, self.responses, self.people]
+        return [*named[:3], *self.rules, *named[3:], *self.templates]
+
+
+def _site(folder: Path, files: _Files) -> Site | None:
+    file: SiteFile | None = validated(files.site, SiteFile, 2)
+    demo = bool(file and file.demo)
+    languages = file.languages if file else []
+    channels, ingests = _names(files.site, "channels"), _ingests(files.site)
+    place_names, sensor_names = _names(files.places, "places"), _sensor_names(files.sensors)
+    people_names, response_names = _names(files.people), _names(files.responses)
+
+    place_file: PlacesFile | None = validated(files.places, PlacesFile, 2)
+    places = places_of.places(files.places, place_file, place_names, sensor_names) if place_file else []
+    ways = places_of.ways(files.places, place_file, place_names) if place_file else []
+
+    sensor_file: SensorsFile | None = validated(files.sensors, SensorsFile, 2)
+    kinds = sensors_of.types(files.sensors, sensor_file) if sensor_file else {}
+    sensors = sensors_of.sensors(files.sensors, sensor_file, kinds, place_names, ingests) if sensor_file else []
+
+    entries: dict[str, PersonEntry] = validated(files.people, dict[Id, PersonEntry], 1) or {}
+    people = people_of.people(
+        files.people, entries, places=place_names, channels=channels, languages=languages, demo=demo
+    )
+    answers: dict[str, ResponseEntry] = validated(files.responses, dict[Id, ResponseEntry], 1) or {}
+    responses = people_of.responses(files.responses, answers, channels=channels, roles=_roles(files.people))
+    if entries.keys() == people_names and isinstance(file, SiteFile):
+        for response in responses:
+            people_of.uncovered(files.responses, response, people)
+
+    surroundings = Surroundings(
+        sensors,
+        places,
+        sensor_names=sensor_names,
+        type_names=_names(files.sensors, "types"),
+        place_names=place_names,
+        responses=response_names,
+        people=people_names,
+    )
+    rules, rules_hash = _rules(files.rules, surroundings)
+    if file is None:
+        return None
+    return Site(
+        name=file.name,
+        zone=_zone(files.site, file),
+        languages=languages,
+        public_url=file.public_url.rstrip("/"),
+        brokers=_brokers(folder, files.site, file),
+        channels=[_channel(folder, files.site, name, each, demo) for name, each in file.channels.items()],
+        sensors=sensors,
+        places=places,
+        ways=ways,
+        people=people,
+        responses=responses,
+        rules=rules,
+        rules_hash=rules_hash,
+        templates=_texts(folder, files.templates, channels, languages),
+        retain=Span(file.retain),
+        demo=demo,
+    )
+
+
+# --- names ------------------------------------------------------------------------------------------------------------
+
+
+def _names(document: Document, field: str | None = None) -> set[str]:
+    """The names that a file gives, also where the rest of an entry is wrong."""
+    data: Any = document.data
+    if field is not None and isinstance(data, dict):
+        data = data.get(field, {})
+    return set(data) if isinstance(data, dict) else Unread()
+
+
+def _sensor_names(document: Document) -> set[str]:
+    return Unread() if isinstance(_names(document, "sensors"), Unread) else sensors_of.names(document)
+
+
+def _ingests(document: Document) -> set[str]:
+    return _names(document, "brokers") or {"main"}
+
+
+def _roles(document: Document) -> set[str]:
+    if not isinstance(document.data, dict):
+        return Unread()
+    lists = [entry.get("roles") for entry in document.data.values() if isinstance(entry, dict)]
+    return {role for roles in lists if isinstance(roles, list) for role in roles if isinstance(role, str)}
+
+
+# --- the parts --------------------------------------------------------------------------------------------------------
+
+
+def _rules(documents: list[Document], surroundings: Surroundings) -> tuple[bytes, str]:
+    """The packed rule set and its hash."""
+    try:
+        from deploy.site.ruleset import ruleset
+        from rules.ruleset import hash_of, pack
+    except ImportError:  # the engine is not there yet
+        return b"", ""
+    found = ruleset(documents, surroundings)
+    return pack(found), hash_of(found)
+
+
+def _zone(document: Document, file: SiteFile) -> str:
+    try:
+        ZoneInfo(file.time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        document.fault(("time_zone",), f"unknown time zone {file.time_zone!r}; write it like Europe/Paris")
+    return file.time_zone
+
+
+def _brokers(folder: Path, document: Document, file: SiteFile) -> list[Broker]:
+    """The brokers, each with its ingest's name; in a demo without one, the demo's own."""
+    if not file.brokers:
+        if not file.demo:
+            document.fault((), "'brokers' is missing: only a demo starts a broker of its own")
+        return [Broker()]
+    return [
+        Broker(
+            ingest,
+            each.host,
+            each.port,
+            each.user,
+            _secret(folder, document, ("brokers", ingest, "password"), each.password, file.demo),
+            each.tls,
+        )
+        for ingest, each in file.brokers.items()
+    ]
+
+
+def _channel(folder: Path, document: Document, name: str, channel: Channel, demo: bool) -> ChannelSettings:
+    path: Path_ = ("channels", name)
+    settings: dict[str, object] = {}
+    for field, value in (channel.model_extra or {}).items():
+        settings[field] = value
+        if isinstance(value, str) and (_SECRET.search(field) or _REFERENCE.match(value)):
+            settings[field] = _secret(folder, document, (*path, field), value, demo)
+    limits = Limits(
+        _windows(document, (*path, "limits"), channel.limits),
+        _windows(document, (*path, "life_safety_limits"), channel.life_safety_limits),
+    )
+    return ChannelSettings(name, settings, limits)
+
+
+def _windows(document: Document, path: Path_, limits: dict[str, int]) -> list[tuple[Span, int]]:
+    found = []
+    for text, count in limits.items():
+        try:
+            found.append((span(text), count))
+        except ValueError as error:
+            document.fault((*path, text), str(error), key=True)
+        if count < 1:
+            document.fault((*path, text), f"{count} messages: at least 1, or nobody is ever told")
+    return found
+
+
+def _secret(folder: Path, document: Document, path: Path_, value: str, demo: bool) -> str:
+    """The secret behind env:NAME or file:PATH (relative to the site folder).  A demo has none and needs none."""
+    if not value:
+        return ""
+    found = _REFERENCE.fullmatch(value)
+    if found is None:
+        document.fault(path, "a secret in the file: write env:NAME or file:PATH, and put the secret there")
+        return ""
+    kind, name = found.groups()
+    try:
+        return os.environ[name] if kind == "env" else (folder / name).read_text("utf-8").strip()
+    except KeyError:
+        problem = f"the environment has no {name}: set it, or write file:PATH"
+    except (OSError, UnicodeDecodeError) as error:
+        problem = f"{name} cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})"
+    if not demo:
+        document.fault(path, problem)
+    return ""
+
+
+# --- the operator's own texts -----------------------------------------------------------------------------------------
+
+
+def _templates(folder: Path) -> list[str]:
+    """`sms/en/request.txt` and the like, as they stand under templates/."""
+    top = folder / "templates"
+    return sorted(file.relative_to(top).as_posix() for file in top.glob("*/*/*.txt"))
+
+
+def _texts(folder: Path, documents: list[Document], channels: set[str], languages: list[str]) -> dict[str, str]:
+    found = {}
+    for document in documents:
+        channel, language, purpose = document.file.removeprefix("templates/").removesuffix(".txt").split("/")
+        for what, word, known in (
+            ("channel", channel, channels),
+            ("language", language, set(languages)),
+            ("purpose", purpose, {each.value for each in Purpose}),
+        ):
+            if word not in known:
+                document.fault((), unknown(what, word, known))
+        text = _template(document, folder / document.file)
+        found[f"{channel}/{language}/{purpose}.txt"] = text
+    return found
+
+
+def _template(document: Document, path: Path) -> str:
+    """Its text, if it is Jinja2; else "" and a fault in its line."""
+    try:
+        text = path.read_bytes()[: _TEMPLATE_BYTES + 1].decode()
+        if len(text) > _TEMPLATE_BYTES:
+            document.fault((), f"longer than {_TEMPLATE_BYTES:,} characters; a message is a line or two")
+        SandboxedEnvironment().parse(text)
+    except (OSError, UnicodeDecodeError):
+        document.fault((), "cannot be read as UTF-8 text")
+    except TemplateSyntaxError as error:
+        document.faults.append(Fault(document.file, error.lineno, 1, f"not Jinja2: {error.message}"))
+    else:
+        return text
+    return ""
