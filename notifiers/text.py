@@ -1,7 +1,7 @@
 """The words of a message: a template, the facts, and what fits (STORY, "three in the morning").
 
 Templates are Jinja2 without loops, calls, attributes and assignments: what an operator writes always ends, and grows
-no faster than the file it stands in.  The names they may use are those of `_views`.
+no faster than the file it stands in.  The names they may use are NAMES.
 """
 
 import re
@@ -39,6 +39,11 @@ from vorab.site import Place
 
 FALLBACK = "en"  #: the language of a reader whose own one we do not speak
 
+#: What a template may use; see `_views`.
+NAMES = (
+    *("priority", "life_safety", "thing", "what", "cause", "note", "where", "point", "walk", "action", "code"),
+    *("owner", "time", "broken", "reasons", "link"),
+)
 _FILTERS = ("upper", "lower", "trim", "default")
 _NODES = (
     nodes.Template,
@@ -92,7 +97,7 @@ class Texts:
             try:
                 self._own[name] = _compile(name, source)
             except TemplateError as error:
-                self._broken[name] = f"{name}:{getattr(error, 'lineno', None) or 1}: {error}"
+                self._broken[name] = f"{name}:{getattr(error, 'lineno', None) or 1}: {error.message}"
 
     def render(self, purpose: Purpose, channel: str, language: str, facts: Facts, limit: int) -> Text:
         """The message in this language, else in English, within `limit` characters.
@@ -144,7 +149,7 @@ def _faults(name: str, source: str) -> Iterator[str]:
     for sample in SAMPLES:
         rendered = texts.render(purpose, "sms", language, sample, 160)
         if rendered.fault:
-            yield rendered.fault if rendered.fault.startswith(f"{name}:1") else rendered.fault
+            yield rendered.fault
             return
         if purpose is Purpose.REQUEST and sample.code not in rendered.text:
             yield f"{name}:1: a request without {{{{ code }}}} cannot be answered"
@@ -174,6 +179,8 @@ def _compile(name: str, source: str) -> Template:
     for node in _environment.parse(source, name).find_all(nodes.Node):
         if not isinstance(node, _NODES):
             raise TemplateSyntaxError(f"{type(node).__name__} is not allowed here", node.lineno, name)
+        if isinstance(node, nodes.Name) and node.name not in NAMES:
+            raise TemplateSyntaxError(f"unknown name '{node.name}'; there are {', '.join(NAMES)}", node.lineno, name)
     return _environment.from_string(source)
 
 
