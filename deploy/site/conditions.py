@@ -122,7 +122,8 @@ def _by_priority(document: Document, path: Path_, rule: Rule, value: object) -> 
         return []
     if not isinstance(value, dict):
         if rule.priority is None:
-            document.fault((path[0],), "'priority' is missing: low, medium, high or life-safety", key=True)
+            if path[0] not in document.touched:
+                document.fault(path[:1], "'priority' is missing: low, medium, high or life-safety", key=True)
             return []
         return [(rule.priority, path, value)]
     found = []

@@ -38,12 +38,14 @@ class Document:
         self.file = file
         self.data = data
         self.faults: list[Fault] = []
+        self.touched: set[str | int] = set()  #: entries at the top of the file that have a fault
         self._values: dict[Path_, Position] = {(): (1, 1)}
         self._keys: dict[Path_, Position] = {}
 
     def fault(self, path: Path_, message: str, *, key: bool = False, warning: bool = False) -> None:
         """Notes a fault at the value of this path, or at its key; at the nearest thing around it that exists."""
         line, column = self._at(path, key)
+        self.touched |= set(path[:1])
         self.faults.append(Fault(self.file, line, column, message, warning))
 
     def _at(self, path: Path_, key: bool) -> Position:
@@ -144,7 +146,7 @@ def _value(document: Document, node: Node, path: Path_) -> Any:
     if len(path) > MAX_DEPTH:
         document.fault(path, f"too deep: more than {MAX_DEPTH} lists and mappings in each other")
         return None
-    if not node.tag.startswith("tag:yaml.org,2002:") or _explicit(node):
+    if not _is_plain(node):
         document.fault(path, "no tags (!) here: remove it, or put the text in quotes")
         return None
     match node:
@@ -152,14 +154,20 @@ def _value(document: Document, node: Node, path: Path_) -> Any:
             return dict(_entries(document, node, path))
         case SequenceNode():
             return [_value(document, item, (*path, index)) for index, item in enumerate(node.value)]
-    return _scalar(node)
+        case ScalarNode():
+            return _scalar(node)
+    raise AssertionError(node)
 
 
-def _explicit(node: Node) -> bool:
-    kind = node.tag.removeprefix("tag:yaml.org,2002:")
-    expected = {MappingNode: {"map"}, SequenceNode: {"seq"}}.get(type(node))
-    allowed = expected or {"str", "int", "float", "bool", "null", "timestamp", "merge", "value"}
-    return kind not in allowed
+def _is_plain(node: Node) -> bool:
+    """Not tagged as something that YAML's core schema does not have."""
+    kind = (node.tag or "").removeprefix("tag:yaml.org,2002:")
+    match node:
+        case MappingNode():
+            return kind == "map"
+        case SequenceNode():
+            return kind == "seq"
+    return kind in ("str", "int", "float", "bool", "null", "timestamp", "merge", "value")
 
 
 def _entries(document: Document, node: MappingNode, path: Path_) -> Iterator[tuple[str, Any]]:

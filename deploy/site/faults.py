@@ -36,7 +36,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 def unknown(what: str, word: str, known: Iterable[str]) -> str:
     """`unknown role 'securty'; did you mean 'security'?`, or the list of what there is."""
-    words = sorted(set(known))
+    words = sorted({str(each) for each in known})
     like = nearest(word, words)
     if like:
         return f"unknown {what} {word!r}; did you mean {like!r}?"

@@ -3,28 +3,28 @@
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from jinja2 import TemplateSyntaxError
-from jinja2.sandbox import SandboxedEnvironment
+from pydantic import BaseModel, SecretStr
 
 from deploy.site import people as people_of
 from deploy.site import places as places_of
 from deploy.site import sensors as sensors_of
 from deploy.site.document import Document, Path_, read
-from deploy.site.faults import Fault, Faults, unknown
+from deploy.site.faults import Fault, Faults
 from deploy.site.files import Channel, Id, PlacesFile, SensorsFile, SiteFile
 from deploy.site.files import Person as PersonEntry
 from deploy.site.files import Response as ResponseEntry
 from deploy.site.measures import span
 from deploy.site.surroundings import Surroundings
-from deploy.site.validate import validated
-from vorab.model import Purpose, Span
+from deploy.site.validate import part, validated
+from notifiers import channels
+from notifiers.text import check as check_texts
+from vorab.errors import ConfigurationError
+from vorab.model import Span
 from vorab.site import Broker, ChannelSettings, Limits, Site
 
-#: Settings whose values never stand in the file itself.
-_SECRET = re.compile(r"password|secret|token|api_?key")
 _REFERENCE = re.compile(r"(env|file):(.+)")
 _TEMPLATE_BYTES = 20_000
 
@@ -71,7 +71,8 @@ class _Files:
         if not self.rules:
             self.rules = [Document("rules")]
             self.rules[0].fault((), "no rules: write one into rules/, in a file that ends in .yaml")
-        self.templates = [Document(f"templates/{name}") for name in _templates(folder)]
+        texts = sorted(folder.glob("templates/*/*/*.txt"))
+        self.templates = [Document(file.relative_to(folder).as_posix()) for file in texts]
 
     @property
     def all(self) -> list[Document]:
@@ -83,7 +84,7 @@ def _site(folder: Path, files: _Files) -> Site | None:
     file: SiteFile | None = validated(files.site, SiteFile, 2)
     demo = bool(file and file.demo)
     languages = file.languages if file else []
-    channels, ingests = _names(files.site, "channels"), _ingests(files.site)
+    channel_names, ingests = _names(files.site, "channels"), _ingests(files.site)
     place_names, sensor_names = _names(files.places, "places"), _sensor_names(files.sensors)
     people_names, response_names = _names(files.people), _names(files.responses)
 
@@ -97,10 +98,10 @@ def _site(folder: Path, files: _Files) -> Site | None:
 
     entries: dict[str, PersonEntry] = validated(files.people, dict[Id, PersonEntry], 1) or {}
     people = people_of.people(
-        files.people, entries, places=place_names, channels=channels, languages=languages, demo=demo
+        files.people, entries, places=place_names, channels=channel_names, languages=languages, demo=demo
     )
     answers: dict[str, ResponseEntry] = validated(files.responses, dict[Id, ResponseEntry], 1) or {}
-    responses = people_of.responses(files.responses, answers, channels=channels, roles=_roles(files.people))
+    responses = people_of.responses(files.responses, answers, channels=channel_names, roles=_roles(files.people))
     if entries.keys() == people_names and isinstance(file, SiteFile):
         for response in responses:
             people_of.uncovered(files.responses, response, people)
@@ -131,7 +132,7 @@ def _site(folder: Path, files: _Files) -> Site | None:
         responses=responses,
         rules=rules,
         rules_hash=rules_hash,
-        templates=_texts(folder, files.templates, channels, languages),
+        templates=_texts(folder, files.templates),
         retain=Span(file.retain),
         demo=demo,
     )
@@ -206,16 +207,38 @@ def _brokers(folder: Path, document: Document, file: SiteFile) -> list[Broker]:
 
 def _channel(folder: Path, document: Document, name: str, channel: Channel, demo: bool) -> ChannelSettings:
     path: Path_ = ("channels", name)
+    model = _settings_model(document, path, name)
+    secret = {
+        field
+        for field, info in model.model_fields.items()
+        if SecretStr in (info.annotation, *get_args(info.annotation))
+    }
     settings: dict[str, object] = {}
     for field, value in (channel.model_extra or {}).items():
         settings[field] = value
-        if isinstance(value, str) and (_SECRET.search(field) or _REFERENCE.match(value)):
+        if isinstance(value, str) and (field in secret or _REFERENCE.match(value)):
             settings[field] = _secret(folder, document, (*path, field), value, demo)
+    part(document, path, model, settings, unless=_supplied(settings, demo))
     limits = Limits(
         _windows(document, (*path, "limits"), channel.limits),
         _windows(document, (*path, "life_safety_limits"), channel.life_safety_limits),
     )
     return ChannelSettings(name, settings, limits)
+
+
+def _settings_model(document: Document, path: Path_, name: str) -> type[BaseModel]:
+    """The channel's own settings; of an unknown channel, none."""
+    try:
+        model: type[BaseModel] = channels.load(name).Settings
+    except ConfigurationError as error:
+        document.fault(path, str(error), key=True)
+        return BaseModel
+    return model
+
+
+def _supplied(settings: dict[str, object], demo: bool) -> frozenset[str]:
+    """What is not judged: secrets that could not be had, and what a demo's supervisor fills in when it starts."""
+    return frozenset(field for field, value in settings.items() if value == "" or (demo and value == "phones"))
 
 
 def _windows(document: Document, path: Path_, limits: dict[str, int]) -> list[tuple[Span, int]]:
@@ -253,39 +276,23 @@ def _secret(folder: Path, document: Document, path: Path_, value: str, demo: boo
 # --- the operator's own texts -----------------------------------------------------------------------------------------
 
 
-def _templates(folder: Path) -> list[str]:
-    """`sms/en/request.txt` and the like, as they stand under templates/."""
-    top = folder / "templates"
-    return sorted(file.relative_to(top).as_posix() for file in top.glob("*/*/*.txt"))
-
-
-def _texts(folder: Path, documents: list[Document], channels: set[str], languages: list[str]) -> dict[str, str]:
+def _texts(folder: Path, documents: list[Document]) -> dict[str, str]:
+    """`sms/en/request.txt` and the like, each tried on samples."""
     found = {}
     for document in documents:
-        channel, language, purpose = document.file.removeprefix("templates/").removesuffix(".txt").split("/")
-        for what, word, known in (
-            ("channel", channel, channels),
-            ("language", language, set(languages)),
-            ("purpose", purpose, {each.value for each in Purpose}),
-        ):
-            if word not in known:
-                document.fault((), unknown(what, word, known))
-        text = _template(document, folder / document.file)
-        found[f"{channel}/{language}/{purpose}.txt"] = text
+        name = document.file.removeprefix("templates/")
+        try:
+            data = (folder / document.file).read_bytes()[: _TEMPLATE_BYTES + 1]
+            found[name] = data.decode()
+        except (OSError, UnicodeDecodeError):
+            document.fault((), "cannot be read as UTF-8 text")
+            continue
+        if len(data) > _TEMPLATE_BYTES:
+            document.fault((), f"longer than {_TEMPLATE_BYTES:,} bytes; a message is a line or two")
+            continue
+        for line in check_texts({name: found[name]}):
+            number, _, message = line.removeprefix(f"{name}:").partition(":")
+            if not number.strip().isdigit():
+                number, message = "1", line.removeprefix(f"{name}:")
+            document.faults.append(Fault(document.file, int(number), 1, message.strip()))
     return found
-
-
-def _template(document: Document, path: Path) -> str:
-    """Its text, if it is Jinja2; else "" and a fault in its line."""
-    try:
-        text = path.read_bytes()[: _TEMPLATE_BYTES + 1].decode()
-        if len(text) > _TEMPLATE_BYTES:
-            document.fault((), f"longer than {_TEMPLATE_BYTES:,} characters; a message is a line or two")
-        SandboxedEnvironment().parse(text)
-    except (OSError, UnicodeDecodeError):
-        document.fault((), "cannot be read as UTF-8 text")
-    except TemplateSyntaxError as error:
-        document.faults.append(Fault(document.file, error.lineno, 1, f"not Jinja2: {error.message}"))
-    else:
-        return text
-    return ""

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from functools import cache
 
 import phonenumbers
-from opening_hours import OpeningHours, ParserError
+from opening_hours import OpeningHours, ParserError  # type: ignore[attr-defined]  # its stubs lack the error
 
 from deploy.site.document import Document, Path_
 from deploy.site.faults import unknown

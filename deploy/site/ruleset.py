@@ -95,9 +95,9 @@ def _watched(document: Document, path: Path_, entry: Entry, surroundings: Surrou
     for index, word in enumerate(watch.sensors):
         if not _matching(word, surroundings.sensor_names):
             document.fault((*path, "sensors", index), _no_sensor(word, surroundings.sensor_names))
-    for field, word in (("place", watch.place), ("zone", watch.zone)):
-        if word is not None and not _matching(word, surroundings.place_names):
-            document.fault((*path, field), unknown("place", word, surroundings.place_names))
+    for field, place in (("place", watch.place), ("zone", watch.zone)):
+        if place is not None and not _matching(place, surroundings.place_names):
+            document.fault((*path, field), unknown("place", place, surroundings.place_names))
     found = [sensor for sensor in surroundings.sensors.values() if _is_watched(sensor, entry, surroundings)]
     if not found and surroundings.whole and len(document.faults) == before:
         document.fault(path, "watches nothing: no sensor is all of this; try fewer conditions")
@@ -146,7 +146,7 @@ def _priority(document: Document, name: str, entry: Entry, when: Condition | Non
     """The rule's own, else the highest of its levels."""
     levels = {*when.above, *when.below} if isinstance(when, Limits) else set()
     if entry.priority is None:
-        if when is not None and not levels:
+        if name not in document.touched and not levels:
             document.fault((name,), "'priority' is missing: low, medium, high or life-safety", key=True)
             return None
         return max(levels, key=lambda priority: priority.rank, default=None)

@@ -34,7 +34,7 @@ def types(document: Document, file: SensorsFile) -> dict[str, SensorType]:
 
 def _type(document: Document, name: str, entry: TypeEntry, known: set[str]) -> SensorType:
     path: Path_ = ("types", name)
-    if known and entry.decoder not in known:
+    if len(known) > 2 and entry.decoder not in known:
         document.fault((*path, "decoder"), unknown("decoder", entry.decoder, known))
     ranges: dict[Quantity, tuple[float, float]] = {}
     for quantity, text in entry.ranges.items():

@@ -1,5 +1,6 @@
 """A document against its model: every fault of the file, and whatever of it is sound."""
 
+import contextlib
 import copy
 from typing import Any, TypeVar, get_args
 
@@ -43,33 +44,42 @@ def validated(document: Document, kind: Any, depth: int) -> Any:
     return _rest(document, adapter, errors, depth)
 
 
-def part(document: Document, path: Path_, kind: type[T], value: object) -> T | None:
-    """One value somewhere in the document as `kind`; its faults are noted at their places."""
+def part(
+    document: Document, path: Path_, kind: type[T], value: object, unless: frozenset[str] = frozenset()
+) -> T | None:
+    """One value somewhere in the document as `kind`; its faults are noted at their places, but none of `unless`."""
     try:
         return TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
         for each in error.errors(include_url=False):
+            if each["loc"][:1] and each["loc"][0] in unless:
+                continue
             _note(document, kind, {**each, "loc": (*path, *each["loc"])}, skip=len(path))
         return None
 
 
 def _rest(document: Document, adapter: TypeAdapter[Any], errors: list[ErrorDetails], depth: int) -> Any:
+    """First without the unknown fields, for an entry is mostly sound without them; then without the faulty entries."""
     data = copy.deepcopy(document.data)
-    for each in errors:
-        _remove(data, each["loc"][:depth])
+    _remove(data, [each["loc"] for each in errors if each["type"] == "extra_forbidden"])
+    try:
+        return adapter.validate_python(data)
+    except ValidationError as error:
+        _remove(data, [each["loc"][:depth] for each in error.errors(include_url=False)])
     try:
         return adapter.validate_python(data)
     except ValidationError:
         return None
 
 
-def _remove(data: Any, path: tuple[int | str, ...]) -> None:
-    for step in path[:-1]:
-        data = data.get(step) if isinstance(data, dict) else None
-    if path and isinstance(data, dict):
-        data.pop(path[-1], None)
-    elif path and isinstance(data, list) and isinstance(path[-1], int) and path[-1] < len(data):
-        data[path[-1]] = None
+def _remove(data: Any, paths: list[tuple[int | str, ...]]) -> None:
+    """Takes out what stands at these paths; what is not there is left out already."""
+    for path in reversed(dict.fromkeys(paths)):
+        with contextlib.suppress(LookupError, TypeError):
+            inner = data
+            for step in path[:-1]:
+                inner = inner[step]
+            del inner[path[-1]]
 
 
 def _note(document: Document, kind: Any, error: ErrorDetails, skip: int = 0) -> None:
@@ -85,7 +95,7 @@ def _note(document: Document, kind: Any, error: ErrorDetails, skip: int = 0) -> 
         sentence = known.get(str(path[-1]), "")
         document.fault(path[:-1], f"{path[-1]!r} is missing{': ' if sentence else ''}{sentence}", key=True)
     else:
-        document.fault(path, _message(error))
+        document.fault(path, _message(error) or _unfit(error, _model_at(kind, path[skip:-1])))
 
 
 def _unknown_field(word: str, model: type[BaseModel] | None) -> str:
@@ -95,6 +105,13 @@ def _unknown_field(word: str, model: type[BaseModel] | None) -> str:
     if like:
         return f"unknown field {word!r}{title}; did you mean {like!r}?"
     return f"unknown field {word!r}{title}; there is {', '.join(known)}"
+
+
+def _unfit(error: ErrorDetails, model: type[BaseModel] | None) -> str:
+    """For a value that is wrong in a way only the field's own sentence explains."""
+    field = str(error["loc"][-1]) if error["loc"] else ""
+    info = model.model_fields.get(field) if model else None
+    return f"{kind_of(error['input'])} does not fit: {info.description if info and info.description else field}"
 
 
 def _model_at(kind: Any, path: tuple[int | str, ...]) -> type[BaseModel] | None:
@@ -110,7 +127,7 @@ def _model_at(kind: Any, path: tuple[int | str, ...]) -> type[BaseModel] | None:
 
 
 def _message(error: ErrorDetails) -> str:
-    """What is wrong, in words for an operator."""
+    """What is wrong, in words for an operator; "" where only the description of the field can tell."""
     found, context, type_ = error["input"], error.get("ctx", {}), error["type"]
     if type_ == "value_error":
         return str(context["error"])
@@ -119,7 +136,8 @@ def _message(error: ErrorDetails) -> str:
             return f"expected a text, found the number {found}; put it in quotes"
         return f"expected a text, found {kind_of(found)}"
     if type_ == "string_pattern_mismatch":
-        return f"{found!r} is not {_PATTERNS.get(context['pattern'], 'right')}"
+        known = _PATTERNS.get(context["pattern"])
+        return f"{found!r} is not {known}" if known else ""
     if type_ in ("enum", "literal_error"):
         words = [word.strip("'") for word in str(context["expected"]).replace(" or ", ", ").split(", ")]
         return unknown("value", found, words) if isinstance(found, str) else f"expected one of {', '.join(words)}"
