@@ -1,8 +1,8 @@
 """Publish → provider's answer, through a real Mosquitto and the real processes, in turns with the obvious program.
 
-20 alerts a second among `--rate` messages a second; each alert is another sensor.  The baseline is stock paho whose callback
-posts over a kept connection: no log, no incident, nothing survives a crash.  Goal: p50 ≤ 2 ms + 3 × p50 of an fsync in
-the data folder; p99 ≤ the baseline's + 3 × p99 of an fsync + 5 ms.
+20 alerts a second among `--rate` messages a second; each alert is another sensor.  The baseline is stock paho whose
+callback posts over a kept connection: no log, no incident, nothing survives a crash.  Goal: p50 ≤ 2 ms + 3 × p50 of an
+fsync in the data folder; p99 ≤ the baseline's + 3 × p99 of an fsync + 5 ms.
 """
 
 import argparse

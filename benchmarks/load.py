@@ -1,4 +1,4 @@
-"""Publishers for the benchmarks: MQTT 3.1.1 over a plain socket, QoS 1, at a stated rate, from packets made beforehand."""
+"""The benchmarks' publisher: MQTT 3.1.1 over a plain socket, QoS 1, at a stated rate."""
 
 import select
 import socket
@@ -62,7 +62,7 @@ class Publisher:
         return len(self.acknowledged)
 
     def run(self, rate: float, seconds: float, message: Callable[[int], tuple[bytes, bytes]]) -> None:
-        """Publishes message(0), message(1), … evenly at this rate, in steps of a millisecond, and waits for the last PUBACK."""
+        """Publishes message(0), message(1), … evenly at this rate, and waits for the last PUBACK."""
         start, done, total = time.monotonic(), 0, int(rate * seconds)
         while done < total:
             wanted = min(total, int((time.monotonic() - start) * rate) + 1)

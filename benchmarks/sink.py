@@ -1,7 +1,7 @@
 """A provider that answers at once and notes when: python -m benchmarks.sink PORT FILE.
 
-Speaks just enough HTTP/1.1 for a keep-alive POST; answers as a Messages API does.  The instant written for each message is
-CLOCK_MONOTONIC, in nanoseconds, when its answer was handed to the socket.  On SIGTERM the notes go to FILE as JSON lines.
+Speaks just enough HTTP/1.1 for a keep-alive POST; answers as a Messages API does.  The instant of each message is
+CLOCK_MONOTONIC in nanoseconds, when its answer was handed to the socket.  On SIGTERM the notes go to FILE, as JSON lines.
 """
 
 import asyncio

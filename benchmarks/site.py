@@ -11,8 +11,8 @@ def number(person: int) -> str:
 
 
 def write(folder: Path, *, watched: str, alerting: dict[str, str], recipients: int, base_url: str) -> None:
-    """A site with these sensors: `watched` (a pattern such as load-{0..999}) never breaks a limit; `alerting` maps a pattern
-    to the recipient's place (z1, z2, …).  Each recipient waits at his own place, so he is the nearest there.
+    """A site with these sensors: `watched` (a pattern such as load-{0..999}) never breaks a limit; `alerting` maps a
+    pattern to the recipient's place (z1, z2, …).  Each recipient waits at his own place, so he is the nearest there.
 
     The text of a request is the sensor and the code; no limit per person bites.
     """

@@ -1,0 +1,275 @@
+"""Capture and contact are killed with SIGKILL, at random moments and at every named commit point, while messages flow.
+
+500 readings a second through Mosquitto, 5 % of them breaching, each breach another sensor whose name is in the text; 200
+recipients; a provider that takes 150 ms to answer.  Afterwards: every reading that the broker acknowledged to its
+publisher is in the log, every breaching one was shown by a handset (waiting counts as lost).  Goal: lost 0; a duplicate
+in at most one of 60 kills, one, and listed by the product; work in flight in at least 80 % of the kills.
+"""
+
+import argparse
+import collections
+import contextlib
+import json
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deploy.log.sqlite import open_reader
+
+from benchmarks import site as bench_site
+from benchmarks.latency import await_drained
+from benchmarks.load import Publisher
+from benchmarks.measure import table
+from deploy import broker, runtime
+from deploy.run import DEMO_ACCOUNT, Child, children, free_port
+from deploy.site.load import load
+from vorab.model import Instant, Quantity
+from vorab.testing.phones import Fault, PhoneWorld, serve
+
+RECIPIENTS = 200
+BREACH_EVERY = 20  #: 5 %
+PROVIDER_TAKES_S = 0.15
+BREACHES_A_KILL = 150  #: room for the subjects of one kill's time
+POINTS = {
+    "capture": ["capture.before-commit", "capture.after-commit"],
+    "contact": [
+        "contact.before-commit",
+        "contact.after-commit",
+        "contact.before-send",
+        "contact.after-send",
+        "contact.before-result",
+        "contact.after-result",
+    ],
+}
+
+
+@dataclass
+class Flow(threading.Thread):
+    """Publishes evenly until told to stop.  Message n carries n as its energy; every twentieth breaches."""
+
+    port: int
+    rate: int
+    subjects: list[str]
+    stop: threading.Event = field(default_factory=threading.Event)
+    sent: int = 0
+    acknowledged: int = 0  #: the first so many messages are the broker's; it acknowledges in order
+    fault: str = ""
+
+    def __post_init__(self) -> None:
+        super().__init__(daemon=True)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def message(self, number: int) -> tuple[bytes, bytes]:
+        breach, rest = divmod(number, BREACH_EVERY)
+        warm = rest == BREACH_EVERY - 1
+        name = self.subjects[breach] if warm else f"load-{number % 1000}"
+        value = 28.5 if warm else 21.5
+        return f"zigbee2mqtt/{name}".encode(), b'{"temperature":%.1f,"energy":%d,"linkquality":90}' % (value, number)
+
+    def run(self) -> None:
+        publisher = Publisher(self.port, "flow")
+        start = time.monotonic()
+        while not self.stop.is_set() and self.sent // BREACH_EVERY < len(self.subjects) - 1:
+            wanted = int((time.monotonic() - start) * self.rate)
+            if wanted > self.sent:
+                publisher.send([self.message(n) for n in range(self.sent, wanted)])
+                self.sent = wanted
+            self.acknowledged = publisher.collect(0.002)
+        deadline = time.monotonic() + 30
+        while self.acknowledged < self.sent and time.monotonic() < deadline:
+            self.acknowledged = publisher.collect(0.1)
+        expected = [n % 65535 + 1 for n in range(self.acknowledged)]
+        if publisher.acknowledged != expected:
+            self.fault = "the broker did not acknowledge in order: no figure"
+        publisher.close()
+
+
+class Wall:
+    """Wall time in microseconds."""
+
+    def now(self) -> Instant:
+        return Instant(time.time_ns() // 1000)
+
+
+def main(argv: list[str]) -> int:
+    options = argparse.ArgumentParser(prog="python -m benchmarks crash", description=__doc__)
+    options.add_argument("--kills", type=int, default=60)
+    options.add_argument("--rate", type=int, default=500, help="readings a second")
+    options.add_argument("--seed", type=int, default=1, help="of the moments and the order of the kills")
+    options.add_argument("--keep", action="store_true", help="leave the data folder for a look")
+    options.add_argument("--json", action="store_true", help="one object in one line")
+    chosen = options.parse_args(argv)
+    data = Path("data/benchmark-crash").resolve()
+    shutil.rmtree(data, ignore_errors=True)
+    data.mkdir(parents=True)
+    result, plan = _run(data, chosen.kills, chosen.rate, random.Random(chosen.seed))
+    if chosen.json:
+        print(json.dumps(result))
+    else:
+        rows = [(name, str(value), "") for name, value in result.items()]
+        rows += [(f"killed {name}", str(count), "") for name, count in sorted(collections.Counter(plan).items())]
+        table("nothing lost", rows)
+    if not chosen.keep:
+        shutil.rmtree(data)
+    allowed = max(1, chosen.kills // 60)
+    good = (
+        result["lost"] == 0 and result["duplicates"] <= allowed and result["duplicates"] == result["duplicates_listed"]
+    )
+    return 0 if good and result["in_flight_share"] >= 0.8 and result["kills"] == chosen.kills else 1
+
+
+def schedule(kills: int, chance: random.Random) -> list[tuple[str, str]]:
+    """(process, where) for each kill: every commit point in turn, and a third at random moments ("random")."""
+    named = [(process, point) for process, points in POINTS.items() for point in points]
+    capture = [(process, point) for process, point in named if process == "capture"]
+    contact = [(process, point) for process, point in named if process == "contact"]
+    plan = []
+    for i in range(kills):
+        process = ("capture", "contact")[i % 2]
+        points = capture if process == "capture" else contact
+        at_random = i // 2 % 5 == 4 if process == "capture" else i // 2 % 2 == 1
+        plan.append((process, "random") if at_random else points[chance.randrange(len(points))])
+    for i, entry in enumerate(named):  # each point at least once, whatever chance says
+        index = next(
+            (j for j, (process, where) in enumerate(plan) if j >= i and process == entry[0] and where != "random"), None
+        )
+        if entry not in plan and index is not None:
+            plan[index] = entry
+    return plan
+
+
+def _run(data: Path, kills: int, rate: int, chance: random.Random) -> tuple[dict[str, float], list[str]]:
+    per_recipient = -(-kills * BREACHES_A_KILL // RECIPIENTS)
+    alerting = {f"warm-{z}-{{0..{per_recipient - 1}}}": f"z{z}" for z in range(1, RECIPIENTS + 1)}
+    subjects = [f"warm-{z}-{i}" for i in range(per_recipient) for z in range(1, RECIPIENTS + 1)]
+    provider_port = free_port(24000)
+    os.environ |= {"VORAB_SMS_ACCOUNT": DEMO_ACCOUNT, "VORAB_SMS_TOKEN": "0" * 32}
+    base_url = f"http://127.0.0.1:{provider_port}"
+    bench_site.write(
+        data / "site", watched="load-{0..999}", alerting=alerting, recipients=RECIPIENTS, base_url=base_url
+    )
+    site = load(data / "site")
+    world = PhoneWorld(Wall(), DEMO_ACCOUNT, "0" * 32)
+    world.fail(Fault.SLOW, times=10**9, seconds=PROVIDER_TAKES_S)
+    with contextlib.ExitStack() as stack:
+        server = serve(world, "127.0.0.1", provider_port)
+        stack.callback(server.shutdown)
+        mosquitto = broker.start(site, data)
+        stack.callback(mosquitto.stop)
+        runtime.write(data, runtime.Runtime(mosquitto.host, mosquitto.port, free_port(8080)))
+        running = {child.name: child for child in children(data / "site", data, {}) if child.name != "console"}
+        for child in running.values():
+            child.start()
+            stack.callback(child.stop, 10.0)
+        await_drained(data / "capture.db", within_s=60)
+        flow = Flow(mosquitto.port, rate, subjects)
+        flow.start()
+        plan = schedule(kills, chance)
+        in_flight = done = 0
+        for number, (process, where) in enumerate(plan, 1):
+            if flow.stop.is_set() or not flow.is_alive():
+                break
+            _kill(running[process], where, chance)
+            done += 1
+            in_flight += _was_in_flight(process, data, flow)
+            running[process].environment.pop("VORAB_CRASH", None)
+            running[process].start()
+            print(f"kill {number} of {kills}: {process} at {where}", file=sys.stderr)
+        flow.stop.set()
+        flow.join()
+        if flow.fault:
+            raise SystemExit(flow.fault)
+        expected = [
+            subjects[n // BREACH_EVERY] for n in range(flow.acknowledged) if n % BREACH_EVERY == BREACH_EVERY - 1
+        ]
+        shown = _await_handsets(world, expected)
+        lost_readings = _missing_in_log(data / "capture.db", flow.acknowledged)
+    counts = collections.Counter(shown)
+    lost = [name for name in expected if name not in counts]
+    twice = {name: count - 1 for name, count in counts.items() if count > 1}
+    listed = _listed_duplicates(data / "contact.db")
+    result: dict[str, float] = {
+        "kills": done,
+        "readings": flow.acknowledged,
+        "breaches": len(expected),
+        "lost": len(lost) + lost_readings,
+        "duplicates": sum(twice.values()),
+        "duplicates_listed": sum(count for name, count in twice.items() if name in listed),
+        "in_flight_share": round(in_flight / max(done, 1), 3),
+    }
+    return result, [f"{process} at {where}" for process, where in plan[:done]]
+
+
+def _kill(child: Child, where: str, chance: random.Random) -> None:
+    """The process ends by SIGKILL: from us after a random time, or by its own hand when it passes the point."""
+    assert child.process is not None
+    if where == "random":
+        time.sleep(1.5 + chance.random() * 2)
+        child.process.kill()
+    else:
+        child.process.terminate()
+        child.process.wait(20)
+        passes = chance.randrange(5, 40) if child.name == "capture" else chance.randrange(3, 15)
+        child.environment["VORAB_CRASH"] = f"{where}:{passes}"
+        child.start()
+        assert child.process is not None
+    code = child.process.wait(60)
+    if code != -signal.SIGKILL:
+        raise SystemExit(f"{child.name} ended with {code} before it could be killed at {where}: no figure")
+
+
+def _was_in_flight(process: str, data: Path, flow: Flow) -> bool:
+    """contact: a row was `sending`.  capture: the broker held a message that is not in the log."""
+    if process == "contact":
+        with contextlib.closing(sqlite3.connect(f"file:{data / 'contact.db'}?mode=ro", uri=True)) as store:
+            return bool(store.execute("SELECT count(*) FROM outbox WHERE state = 'sending'").fetchone()[0])
+    acknowledged = flow.acknowledged
+    with contextlib.closing(open_reader(data / "capture.db")) as log:
+        last = log.last_position()
+        stored = _numbers(log.records(max(1, last - 200)))
+    return any(n not in stored for n in range(max(0, acknowledged - 100), acknowledged))
+
+
+def _numbers(records: object) -> set[int]:
+    found = set()
+    for _position, record in records:  # type: ignore[attr-defined]
+        for reading in record.readings:
+            found.update(int(s.value) for s in reading.samples if s.quantity is Quantity.ENERGY)
+    return found
+
+
+def _missing_in_log(path: Path, acknowledged: int) -> int:
+    with contextlib.closing(open_reader(path)) as log:
+        return len(set(range(acknowledged)) - _numbers(log.records(1)))
+
+
+def _await_handsets(world: PhoneWorld, expected: list[str]) -> list[str]:
+    """The sensors named on handsets, once all are there or nothing has moved for 60 s."""
+    best, moved_at = -1, time.monotonic()
+    while True:
+        world.tick()
+        shown = [entry.text.split()[0] for entry in list(world.ledger) if not entry.written]
+        missing = len(set(expected) - set(shown))
+        if missing == 0 or time.monotonic() - moved_at > 60:
+            return shown
+        if missing != best:
+            best, moved_at = missing, time.monotonic()
+        time.sleep(0.5)
+
+
+def _listed_duplicates(path: Path) -> set[str]:
+    """The sensors of which the product says that a message may have gone out twice."""
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as store:
+        rows = store.execute(
+            "SELECT subject FROM outbox JOIN incidents ON incidents.id = outbox.incident WHERE repeated"
+        ).fetchall()
+    return {row[0] for row in rows}
