@@ -5,8 +5,10 @@ from pathlib import Path
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from vorab.errors import ConfigurationError
+from vorab.site import ChannelSettings, Site
 
 
 class Runtime(Struct, frozen=True):
@@ -28,3 +30,16 @@ def read(data: Path) -> Runtime:
         return msgspec.json.decode((data / "runtime.json").read_bytes(), type=Runtime)
     except FileNotFoundError:
         raise ConfigurationError(f"{data}: nothing runs here; start it with: python -m vorab run SITE") from None
+
+
+def public_url(site: Site, runtime: Runtime) -> str:
+    """Where providers reach our webhooks; in a demo the provider is on this machine, and the port was found free."""
+    return f"http://127.0.0.1:{runtime.console_port}" if site.demo else site.public_url.rstrip("/")
+
+
+def channel_settings(site: Site, runtime: Runtime) -> list[ChannelSettings]:
+    """As in the site file, with the addresses of this console and of the demo's own telephones filled in."""
+    found: dict[str, object] = {"public_url": public_url(site, runtime)}
+    if runtime.phones_port:
+        found |= {"base_url": f"http://127.0.0.1:{runtime.phones_port}", "allow_private": True}
+    return [replace(channel, settings=channel.settings | found) for channel in site.channels]

@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from vorab.model import (
+    HOUR,
     MINUTE,
     SECOND,
     Answer,
@@ -26,7 +27,7 @@ from vorab.model import (
     incident_id,
 )
 
-AT_LEAST = SECOND  #: of a rung's wait
+AT_LEAST = SECOND  #: of the last rung's wait; another one may be zero, then the next is asked at the same time
 NO_RUNG = MINUTE  #: the wait of a ladder without rungs: its response is not in the site
 
 
@@ -168,7 +169,7 @@ def _ask(incident: Incident, found: list[Candidate], at: Instant) -> tuple[Incid
         },
         tried=[*incident.tried, *(way for way in ways if way not in incident.tried)],
         unreachable=[] if incident.pending else incident.unreachable,
-        wake_at=_after(rung, at),
+        wake_at=_after(incident, number, at),
     )
     return incident, [Notify(person, Purpose.REQUEST, channel) for person, channel in ways]
 
@@ -190,16 +191,23 @@ def _nobody(incident: Incident, number: int, at: Instant) -> tuple[Incident, lis
         declined=[],
         pending={},
         unreachable=[],
-        wake_at=_after(incident.ladder[number], at),
+        wake_at=_after(incident, number, at),
     ), []
 
 
-def _after(rung: Rung, at: Instant) -> Instant:
-    return Instant(at + max(rung.wait, AT_LEAST))
+def _after(incident: Incident, number: int, at: Instant) -> Instant:
+    wait, is_last = incident.ladder[number].wait, number + 1 == len(incident.ladder)
+    return Instant(at + max(wait, AT_LEAST if is_last else 0))
 
 
 def _first_wait(incident: Incident, at: Instant) -> Instant:
-    return _after(incident.ladder[0], at) if incident.ladder else Instant(at + NO_RUNG)
+    return Instant(at + next((rung.wait for rung in incident.ladder if rung.wait), NO_RUNG))
+
+
+def _reminder(incident: Incident, at: Instant) -> Instant:
+    """After the ladder's wait, then after twice, four times … as long, an hour at the most."""
+    wait = max(_first_wait(incident, at) - at, NO_RUNG) << min(incident.round, 6)
+    return Instant(at + min(wait, HOUR))
 
 
 def _next_way(incident: Incident, person: PersonId, at: Instant) -> tuple[Incident, list[Order]]:
@@ -223,7 +231,7 @@ def _edge(incident: Incident, at: Instant) -> tuple[Incident, list[Order]]:
         case State.TAKEN, True:
             return replace(incident, wake_at=_first_wait(incident, at) if incident.done else None), []
         case State.TAKEN, False if not incident.done:
-            return replace(incident, wake_at=_first_wait(incident, at)), []
+            return replace(incident, round=0, wake_at=_reminder(replace(incident, round=0), at)), []
         case State.TAKEN, False:
             return _resolved(incident, at), []
         case State.TRIGGERED, False if incident.done or not _insists(incident):
@@ -241,7 +249,9 @@ def _remind(incident: Incident, at: Instant) -> tuple[Incident, list[Order]]:
     """Cleared but never done: he is reminded until he says so.  Done but still broken: the ladder begins again."""
     assert incident.owner is not None
     if not incident.broken:
-        return replace(incident, wake_at=_first_wait(incident, at)), [Notify(incident.owner, Purpose.REMIND)]
+        reminder = Notify(incident.owner, Purpose.REMIND)
+        incident = replace(incident, round=incident.round + 1)
+        return replace(incident, wake_at=_reminder(incident, at)), [reminder]
     if not incident.done:
         return replace(incident, wake_at=None), []
     return replace(
@@ -308,9 +318,9 @@ def _taken(incident: Incident, answer: Answer, at: Instant) -> tuple[Incident, l
         declined=[person for person in incident.declined if person != answer.by],
         pending={},
         done=False,
-        wake_at=None if incident.broken else _first_wait(incident, at),
+        round=0,
     )
-    return incident, [Cancel(), *others]
+    return replace(incident, wake_at=None if incident.broken else _reminder(incident, at)), [Cancel(), *others]
 
 
 def _done(incident: Incident, answer: Answer, at: Instant) -> tuple[Incident, list[Order]]:

@@ -82,6 +82,11 @@ def suppress(tx: Transaction, breach: Breach, reason: str) -> None:
     tx.note("breach set aside", breach.id, reason)
 
 
+def put_off(tx: Transaction, incident: IncidentId, span: Span) -> None:
+    """An incident that cannot go on is woken again after this span."""
+    tx.connection.execute(_UPDATE, {"incident": incident, "wake_at": tx.at + span})
+
+
 def wake(tx: Transaction, incident: IncidentId) -> None:
     """What is due for this incident happens, if it still is."""
     found = read(tx, incident)

@@ -9,12 +9,12 @@ from typing import Any
 from msgspec.structs import asdict, replace
 from sqlalchemy import Select, bindparam, func, or_, select, text, update
 
-from deploy.store.tables import outbox
+from deploy.store.tables import incidents, outbox
 from deploy.store.transaction import Claim, Transaction
 from notifiers import delivery
 from notifiers.delivery import Change, Row
 from notifiers.limits import allowed_at
-from vorab.model import Delivery, IncidentId, Instant, Notification, NotificationId, PersonId, Priority, Purpose
+from vorab.model import Delivery, IncidentId, Instant, Notification, NotificationId, PersonId, Priority, Purpose, State
 
 _MACHINE = Row.__struct_fields__
 
@@ -81,7 +81,7 @@ def of(tx: Transaction, incident: IncidentId) -> list[Message]:
 
 
 def requests_to(tx: Transaction, person: PersonId, channel: str) -> list[Message]:
-    """The requests to this person by this channel that may still reach him."""
+    """The requests to this person by this channel for incidents that nobody has taken."""
     return _read(tx, _REQUESTS, {"person": person, "channel": channel})
 
 
@@ -172,7 +172,8 @@ _ONE = _ALL.where(outbox.c.id == bindparam("message"))
 _BY_PROVIDER = _ALL.where(outbox.c.provider_id == bindparam("provider"))
 _OF = _ALL.where(outbox.c.incident == bindparam("incident")).order_by(outbox.c.event.desc())
 _SENDING = _ALL.where(_OPEN, outbox.c.state == Delivery.SENDING.value)
-_REQUESTS = _ALL.where(
+_REQUESTS = _ALL.join(incidents, incidents.c.id == outbox.c.incident).where(
+    incidents.c.state == State.TRIGGERED.value,
     outbox.c.person == bindparam("person"),
     outbox.c.channel == bindparam("channel"),
     outbox.c.purpose == Purpose.REQUEST.value,

@@ -41,6 +41,8 @@ Index(
     postgresql_where=text("wake_at IS NOT NULL"),
 )
 Index("by_opening", incidents.c.opened_at)
+#: A reply names a code, perhaps of an incident that is over.
+Index("by_code", incidents.c.code, incidents.c.opened_at)
 #: How much each person has in hand.
 Index(
     "open_owner",

@@ -1,9 +1,11 @@
 """One transaction of contact: the connection, the world it looks at, and what is to be done once it is committed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Self, TypeVar
 
 from msgspec import Struct
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
 
 from deploy.store import audit
 from deploy.store.store import opted_out
@@ -11,6 +13,8 @@ from notifiers.text import Texts
 from vorab.model import Instant, Notification
 from vorab.ports import Channel, Directory
 from vorab.site import Limits
+
+T = TypeVar("T")
 
 
 class World(Struct, frozen=True):
@@ -30,18 +34,60 @@ class Claim(Struct, frozen=True):
     fence: int  #: an outcome with another number is not of this claim
 
 
-class Transaction:
-    """`claims` are to be sent after the commit; `lines` are written by `close`, before it."""
+class Look(Struct, frozen=True):
+    """A message whose provider is to be asked what became of it."""
 
-    def __init__(self, connection: Connection, world: World, at: Instant, senders: int) -> None:
+    notification: Notification
+    provider_id: str  #: "" = not known: it is looked for in the provider's list
+    since: Instant  #: when it was first handed over
+
+
+class Transaction:
+    """`claims` are to be sent and `looks` to be asked after the commit; `lines` are written by `close`, before it."""
+
+    def __init__(
+        self, connection: Connection, world: World, at: Instant, senders: int, *, careful: bool = False
+    ) -> None:
         self.connection = connection
+        self.worked = False  #: something was applied
+        self._careful = careful
         self.world = world
         self.at = at
         self.senders = senders  #: threads that could send at once
         self.claims: list[Claim] = []
+        self.looks: list[Look] = []
         self.lines: list[audit.Line] = []
         self.ordered = 0  #: messages put into the outbox
         self._opted_out: set[tuple[str, str]] | None = None
+
+    def each(
+        self, items: Iterable[T], handle: Callable[[Self, T], object], set_aside: Callable[[Self, T, str], None]
+    ) -> None:
+        """Every item handled; in a careful transaction one that cannot be is undone and set aside with the reason."""
+        for item in items:
+            self.worked = True
+            if self._careful:
+                self._handle_or(set_aside, handle, item)
+            else:
+                handle(self, item)
+
+    def _handle_or(
+        self, set_aside: Callable[[Self, T, str], None], handle: Callable[[Self, T], object], item: T
+    ) -> None:
+        kept = len(self.claims), len(self.looks), len(self.lines), self.ordered
+        savepoint = self.connection.begin_nested()
+        try:
+            handle(self, item)
+        except OperationalError:
+            raise  # the store itself, not this item
+        except Exception as error:
+            savepoint.rollback()
+            claims, looks, lines, self.ordered = kept
+            del self.claims[claims:], self.looks[looks:], self.lines[lines:]
+            self.forget_opt_outs()
+            set_aside(self, item, f"{type(error).__name__}: {error}")
+        else:
+            savepoint.commit()
 
     def note(self, what: str, about: str, detail: str = "", who: str = "vorab") -> None:
         """One audit line, written with the change it tells of."""

@@ -92,6 +92,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("breach"),
     )
+    op.create_index("by_code", "incidents", ["code", "opened_at"], unique=False)
     op.create_index("by_opening", "incidents", ["opened_at"], unique=False)
     op.create_index(
         "open_code",

@@ -1,0 +1,429 @@
+"""The contact process: breaches become incidents, orders become messages, answers come back (DESIGN §3, §7).
+
+One thread decides and writes; a few others only talk to providers, and give back what they heard.
+"""
+
+import logging
+import queue
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
+from sqlalchemy import Engine, bindparam, select, text
+from sqlalchemy.exc import OperationalError
+
+from deploy import balance, runtime
+from deploy.balance import Balance
+from deploy.runtime import channel_settings
+from deploy.store import audit, inbox, outbox
+from deploy.store.apply import put_off, suppress, take, undelivered, wake
+from deploy.store.outbox import Message
+from deploy.store.store import cursor, open_store, set_cursor
+from deploy.store.tables import incidents
+from deploy.store.transaction import Claim, Look, Transaction, World
+from deploy.wake import POLL_S, Bell, Ringer
+from notifiers import channels, delivery
+from notifiers.delivery import Change
+from notifiers.text import Texts
+from vorab import crash
+from vorab.errors import ConfigurationError, TemporaryFailure
+from vorab.model import DAY, MINUTE, SECOND, Breach, Delivery, IncidentId, Instant, Receipt
+from vorab.ports import Channel, Clock, Directory, Inbound
+from vorab.site import Site
+from workflows.directory.stub import SiteDirectory
+
+AT_ONCE = 100  #: breaches, inbox rows or due incidents taken in one transaction
+SENDERS = 8  #: threads that talk to providers
+POLL_EVERY = 10 * SECOND
+OVERLAP = MINUTE  #: polled again, because a provider's list may lag
+PUT_OFF = MINUTE  #: what could not be handled is tried again after this
+
+log = logging.getLogger("vorab.contact")
+
+
+class BreachLog(Protocol):
+    """`capture.db`, read only."""
+
+    def breaches_after(self, number: int, limit: int) -> Sequence[tuple[int, Breach]]: ...
+
+
+class Poll(Struct, frozen=True):
+    """Ask the provider of this channel what people wrote since then."""
+
+    channel: str
+    since: Instant
+    at: Instant
+
+
+class Count(Struct, frozen=True):
+    """Draw up the balance of law 2."""
+
+
+Job = Claim | Look | Poll | Count
+
+
+class Heard(Struct, frozen=True):
+    """What a job brought."""
+
+    job: Job
+    value: Receipt | list[Inbound] | Balance | None = None
+    failure: str = ""  #: why it brought nothing
+
+
+class Ahead(Struct, frozen=True):
+    """What lies ahead in the store."""
+
+    inbox: int | None  #: the first row that is not applied
+    wake: Instant | None  #: the first incident that is due
+    outbox: Instant | None  #: the first message that is due
+    unsealed: int | None  #: an audit line
+    is_open: int | None  #: an incident
+
+
+class Contact:
+    """`turn` does all that is due; whatever has to survive the process is in the store.
+
+    `send` runs a job on another thread (a test: at once).  `changed` is called after each commit.  `count` draws up the
+    balance of law 2; None = nobody asks for it.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        store: Engine,
+        breaches: BreachLog,
+        directory: Directory,
+        channels: Mapping[str, Channel],
+        texts: Texts,
+        clock: Clock,
+        send: Callable[[Callable[[], None]], None],
+        changed: Callable[[], None] = lambda: None,
+        count: Callable[[], Balance] | None = None,
+    ) -> None:
+        limits = {settings.name: settings.limits for settings in site.channels}
+        self._world = World(directory, site.zone, channels, limits, texts)
+        self._store, self._breaches, self._clock = store, breaches, clock
+        self._send, self._changed, self._count = send, changed, count
+        self._heard: queue.SimpleQueue[Heard] = queue.SimpleQueue()
+        self._busy = 0  #: jobs that have not come back
+        now = clock.now()
+        self._poll_at: dict[str, Instant] = {name: now for name, one in channels.items() if hasattr(one, "replies")}
+        self._polled: dict[str, Instant] = {}
+        self._first_polls = set(self._poll_at)  #: at the start, whatever is open
+        self._seal_at, self._count_at = now, Instant(now + MINUTE)
+        with store.begin() as connection:
+            self._cursor = cursor(connection, "breaches")
+            for name in self._poll_at:
+                self._polled[name] = Instant(cursor(connection, f"replies/{name}") or now - DAY)
+            tx = Transaction(connection, self._world, now, 0)
+            outbox.take_over(tx)
+            tx.close()
+
+    def turn(self) -> Instant:
+        """Everything that is due has been done and committed.  When something is due next."""
+        while True:
+            now = self._clock.now()
+            worked, ahead = self._round(now)
+            started = self._start_what_is_due(now, ahead)
+            if not worked and not started:
+                return self._next(now, ahead)
+
+    # --- one transaction ----------------------------------------------------------------------------------------------
+
+    def _round(self, now: Instant) -> tuple[bool, Ahead]:
+        """Whether anything was done, and what lies ahead after it."""
+        heard = [self._heard.get() for _ in range(self._heard.qsize())]
+        self._busy -= len(heard)
+        breaches = self._breaches.breaches_after(self._cursor, AT_ONCE)
+        try:
+            tx, ahead = self._commit(now, heard, breaches, careful=False)
+        except OperationalError:
+            raise  # the store itself: nothing may be set aside for that
+        except Exception:
+            log.exception("something cannot be applied: everything once more, one by one")
+            tx, ahead = self._commit(now, heard, breaches, careful=True)
+        if breaches:
+            self._cursor = breaches[-1][0]
+        if tx.worked:
+            self._changed()
+        jobs: list[Job] = [*tx.claims, *tx.looks]
+        for job in jobs:
+            self._start(job)
+        return tx.worked, ahead
+
+    def _commit(
+        self, now: Instant, heard: list[Heard], breaches: Sequence[tuple[int, Breach]], *, careful: bool
+    ) -> tuple[Transaction, Ahead]:
+        """Answers come before what is due, so that nobody is asked for what somebody has taken (law 8)."""
+        with self._store.begin() as connection:
+            tx = Transaction(connection, self._world, now, max(0, SENDERS - self._busy), careful=careful)
+            ahead = Ahead(*connection.execute(_AHEAD).one())
+            tx.each(heard, _take_in, _drop)
+            if ahead.inbox is not None:
+                tx.each(inbox.waiting(tx, AT_ONCE), inbox.hear, _set_aside)
+            if ahead.wake is not None and ahead.wake <= now:
+                tx.each(connection.scalars(_TO_WAKE, {"at": now, "limit": AT_ONCE}).all(), wake, _put_off_incident)
+            if breaches:
+                tx.each([breach for _, breach in breaches], take, _suppress)
+                set_cursor(connection, "breaches", breaches[-1][0])
+            free = tx.senders - len(tx.claims)
+            if ahead.outbox is not None and ahead.outbox <= now and free > 0:
+                tx.each(outbox.due(tx, free), _advance, _put_off_message)
+            tx.close()
+            if ahead.unsealed is not None and now >= self._seal_at:
+                self._seal_at = Instant(now + SECOND)
+                audit.seal(connection)
+            _pass("before", tx, heard)
+        _pass("after", tx, heard)
+        return tx, ahead
+
+    # --- jobs ---------------------------------------------------------------------------------------------------------
+
+    def _start_what_is_due(self, now: Instant, ahead: Ahead) -> bool:
+        """Whether a poll or the balance was begun."""
+        jobs: list[Job] = []
+        for name, at in self._poll_at.items():
+            if at <= now and (ahead.is_open is not None or name in self._first_polls):
+                self._first_polls.discard(name)
+                self._poll_at[name] = Instant(now + POLL_EVERY)
+                jobs.append(Poll(name, Instant(self._polled[name] - OVERLAP), now))
+        if self._count is not None and self._count_at <= now:
+            self._count_at = Instant(now + MINUTE)
+            jobs.append(Count())
+        for job in jobs:
+            self._start(job)
+        return bool(jobs)
+
+    def _start(self, job: Job) -> None:
+        self._busy += 1
+        self._send(lambda: self._heard.put(self._run(job)))
+
+    def _run(self, job: Job) -> Heard:
+        """On another thread: the provider is asked.  Never raises."""
+        try:
+            match job:
+                case Claim(notification=notification):
+                    crash.point("contact.before-send")
+                    receipt = self._world.channels[notification.channel].send(notification)
+                    crash.point("contact.after-send")
+                    return Heard(job, receipt)
+                case Look():
+                    return Heard(job, self._look(job))
+                case Poll():
+                    channel: Any = self._world.channels[job.channel]
+                    return Heard(job, channel.replies(job.since))
+                case Count():
+                    assert self._count is not None
+                    return Heard(job, self._count())
+        except TemporaryFailure as failure:
+            receipt = Receipt(Delivery.READY, reason=str(failure), retry_after_s=failure.retry_after_s)
+            return Heard(job, receipt if isinstance(job, Claim) else None, str(failure))
+        except ConfigurationError as error:
+            return Heard(
+                job, Receipt(Delivery.FAILED, reason=str(error)) if isinstance(job, Claim) else None, str(error)
+            )
+        except Exception as error:
+            log.exception("%s failed", type(job).__name__)
+            why = f"{type(error).__name__}: {error}"
+            return Heard(job, Receipt(Delivery.UNKNOWN, reason=why) if isinstance(job, Claim) else None, why)
+
+    def _look(self, look: Look) -> Receipt | None:
+        """Raises TemporaryFailure, also for a channel that cannot be asked."""
+        channel: Any = self._world.channels.get(look.notification.channel)
+        if not hasattr(channel, "find"):
+            raise TemporaryFailure(f"{look.notification.channel} cannot be asked what became of a message")
+        if look.provider_id:
+            found: Receipt = channel.status(look.provider_id)
+            return found
+        listed: Receipt | None = channel.find(look.notification, look.since)
+        return listed
+
+    def _next(self, now: Instant, ahead: Ahead) -> Instant:
+        polls = self._poll_at.values() if ahead.is_open is not None else ()
+        outbox_at = ahead.outbox if self._busy < SENDERS else None  # a free sender will ring
+        count_at = self._count_at if self._count is not None else None
+        seal_at = self._seal_at if ahead.unsealed is not None else None
+        return min(
+            [at for at in (ahead.wake, outbox_at, count_at, seal_at, *polls) if at is not None],
+            default=Instant(now + MINUTE),
+        )
+
+
+# --- what is done with one item, and with one that cannot be ----------------------------------------------------------
+
+
+def _take_in(tx: Transaction, heard: Heard) -> None:
+    match heard:
+        case Heard(job=Claim() as claim, value=Receipt() as receipt):
+            _sent(tx, claim, receipt)
+        case Heard(job=Look(notification=notification)):
+            message = outbox.one(tx, notification.id)
+            assert message is not None
+            if heard.failure:
+                _move(tx, message, delivery.lookup_failed(message.row, tx.at))
+            else:
+                found = heard.value if isinstance(heard.value, Receipt) else None
+                _move(tx, message, delivery.after_lookup(message.row, found, tx.at))
+        case Heard(job=Poll() as poll, value=list() as replies):
+            new = sum(inbox.keep(tx, one) for one in replies)
+            set_cursor(tx.connection, f"replies/{poll.channel}", poll.at)
+            if new:
+                tx.note("replies polled", poll.channel, f"{new} that no webhook had brought")
+        case Heard(job=Count(), value=Balance() as drawn_up):
+            balance.report(tx, drawn_up)
+        case Heard(job=job):
+            log.warning("%s: %s", type(job).__name__, heard.failure)
+
+
+def _sent(tx: Transaction, claim: Claim, receipt: Receipt) -> None:
+    """What came of handing over; the answer to an older claim is only a report."""
+    message = outbox.one(tx, claim.notification.id)
+    assert message is not None
+    if message.row.fence == claim.fence:
+        _move(tx, message, delivery.after_send(message.row, receipt, tx.at))
+    elif receipt.state in (Delivery.SENT, Delivery.DELIVERED):
+        _move(tx, message, delivery.after_status(message.row, receipt, tx.at))
+
+
+def _advance(tx: Transaction, message: Message) -> None:
+    """A message whose time has come is sent, or its provider asked, or given up."""
+    if message.row.state is Delivery.READY:
+        tell = outbox.claim(tx, message)
+        if tell:
+            undelivered(tx, message, tell)
+        return
+    change = delivery.overdue(message.row, tx.at)
+    if change.look:
+        since = change.row.first_sent_at or message.notification.created_at
+        tx.looks.append(Look(message.notification, change.row.provider_id, since))
+    _move(tx, message, change)
+
+
+def _move(tx: Transaction, message: Message, change: Change) -> None:
+    tell = outbox.write(tx, message, change)
+    if tell:
+        undelivered(tx, message, tell)
+
+
+def _drop(tx: Transaction, heard: Heard, reason: str) -> None:
+    """The outcome of a job that cannot be written: a message stays `sending`, and is asked for after its lease."""
+    log.error("the outcome of %s is set aside: %s", type(heard.job).__name__, reason)
+    tx.note("outcome set aside", type(heard.job).__name__, reason)
+
+
+def _set_aside(tx: Transaction, row: Any, reason: str) -> None:
+    log.error("inbox row %d is set aside: %s", row.number, reason)
+    inbox.settle(tx, row, f"set aside: {reason}")
+
+
+def _suppress(tx: Transaction, breach: Breach, reason: str) -> None:
+    log.error("breach %s, edge %d is set aside: %s", breach.id, breach.number, reason)
+    suppress(tx, breach, reason)
+
+
+def _put_off_incident(tx: Transaction, incident: IncidentId, reason: str) -> None:
+    log.error("incident %s cannot go on, tried again in a minute: %s", incident, reason)
+    put_off(tx, incident, PUT_OFF)
+    tx.note("put off", incident, reason)
+
+
+def _put_off_message(tx: Transaction, message: Message, reason: str) -> None:
+    log.error("message %s cannot go on, tried again in a minute: %s", message.notification.id, reason)
+    outbox.write(tx, message, Change(replace(message.row, due_at=Instant(tx.at + PUT_OFF))))
+    tx.note("put off", message.notification.id, reason)
+
+
+def _pass(when: str, tx: Transaction, heard: list[Heard]) -> None:
+    if tx.worked:
+        crash.point(f"contact.{when}-commit")
+    if any(isinstance(one.job, Claim) for one in heard):
+        crash.point(f"contact.{when}-result")
+
+
+_AHEAD = text(
+    "SELECT (SELECT min(number) FROM inbox WHERE applied_at IS NULL),"
+    " (SELECT min(wake_at) FROM incidents WHERE wake_at IS NOT NULL),"
+    " (SELECT min(due_at) FROM outbox WHERE state IN ('ready','sending','unknown','sent')),"
+    " (SELECT min(number) FROM audit WHERE seal IS NULL),"
+    " (SELECT 1 FROM incidents WHERE resolved_at IS NULL LIMIT 1)"
+)
+_TO_WAKE = (
+    select(incidents.c.id)
+    .where(incidents.c.wake_at <= bindparam("at"))
+    .order_by(incidents.c.wake_at)
+    .limit(bindparam("limit"))
+)
+
+
+# --- the process ------------------------------------------------------------------------------------------------------
+
+
+class WallClock:
+    def now(self) -> Instant:
+        return Instant(time.time_ns() // 1_000)
+
+
+class Books:
+    """The balance, each time from where the last one ended."""
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+        self._last: Balance | None = None
+
+    def __call__(self) -> Balance:
+        self._last = balance.balance(self._data / "capture.db", self._data / "contact.db", self._last)
+        return self._last
+
+
+class Stop:
+    """Asked for by SIGTERM: the transaction at hand is finished, nothing new is begun."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._ask)
+
+    def _ask(self, _number: int, _frame: FrameType | None) -> None:
+        self.asked = True
+
+
+def main(site_folder: Path, data: Path) -> int:
+    """Runs until it is told to stop.  Raises ConfigurationError; Corrupt when a person must look."""
+    from deploy.log.sqlite import open_reader
+    from deploy.site.load import load
+
+    site = load(site_folder)
+    stop, bell, ringer, clock = Stop(), Bell(data, "contact"), Ringer(data), WallClock()
+    pool = ThreadPoolExecutor(SENDERS, "contact-sender")
+    try:
+        store = open_store(data / "contact.db")
+        while not (data / "capture.db").exists() and not stop.asked:
+            bell.wait(POLL_S)  # capture makes it when it starts
+        contact = Contact(
+            site,
+            store,
+            open_reader(data / "capture.db"),
+            SiteDirectory(site),
+            channels.build(channel_settings(site, runtime.read(data))),
+            Texts(site.templates, site.zone),
+            clock,
+            lambda job: _submit(pool, job, ringer),
+            lambda: ringer.ring("console"),
+            Books(data),
+        )
+        while not stop.asked:
+            bell.wait((contact.turn() - clock.now()) / SECOND)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+        bell.close()
+    return 0
+
+
+def _submit(pool: ThreadPoolExecutor, job: Callable[[], None], ringer: Ringer) -> None:
+    pool.submit(job).add_done_callback(lambda _: ringer.ring("contact"))
