@@ -4,6 +4,7 @@ from fnmatch import fnmatchcase
 
 from deploy.site.conditions import Condition, condition
 from deploy.site.document import Document, Path_
+from deploy.site.examples import check_examples
 from deploy.site.faults import nearest, unknown
 from deploy.site.files import Id
 from deploy.site.files import Rule as Entry
@@ -61,9 +62,7 @@ def _rule(document: Document, name: str, entry: Entry, surroundings: Surrounding
         _check_readers(document, name, watched, surroundings)
     if isinstance(when, Silent):
         _check_silence(document, name, when, watched)
-    if any(not fault.warning for fault in document.faults[before:]):
-        return None
-    return Rule(
+    rule = Rule(
         id=RuleId(name),
         watch=[sensor.id for sensor in watched],
         when=when,
@@ -78,6 +77,8 @@ def _rule(document: Document, name: str, entry: Entry, surroundings: Surrounding
         owner=entry.owner,
         latched=entry.latch,
     )
+    check_examples(document, name, entry, rule)
+    return None if any(not fault.warning for fault in document.faults[before:]) else rule
 
 
 # --- which sensors ----------------------------------------------------------------------------------------------------
