@@ -1,0 +1,75 @@
+"""The desk: puts API, webhooks and pages behind one gate."""
+
+from urllib.parse import parse_qsl, urlsplit
+
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.responses import RedirectResponse
+
+from console import api, pages
+from console.api import Desk, Json
+from console.guard import Gate
+from console.ports import Outside
+from console.signin import Sessions, Tries
+from console.stream import Stream
+from console.views import Views
+from vorab.errors import Malformed, Refused, TemporaryFailure
+from vorab.ports import Hooks
+
+MAX_FIELDS = 200  #: of one webhook
+EMPTY_TWIML = b'<?xml version="1.0" encoding="UTF-8"?><Response/>'
+
+
+def create(outside: Outside) -> tuple[FastAPI, Stream]:
+    """The application, and the stream that its host must run and close."""
+    views = Views(outside)
+    stream = Stream(outside.reader, views.frame)
+    desk = Desk(outside, views, Sessions(outside.key, outside.now), stream, Tries(outside.now))
+    # no documentation pages: they load their scripts from elsewhere
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    api.routes(app, desk)
+    pages.routes(app, desk)
+    for path, hooks in outside.hooks.items():
+        _webhook(app, desk, path, hooks)
+    app.add_exception_handler(StarletteHTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _not_understood)
+    app.add_exception_handler(TemporaryFailure, _not_now)
+    app.add_middleware(Gate, hosts=frozenset(filter(None, [urlsplit(outside.public_url).hostname])))
+    return app, stream
+
+
+def _webhook(app: FastAPI, desk: Desk, path: str, hooks: Hooks) -> None:
+    """What a provider calls.  Answered at once; contact does the work."""
+
+    @app.post(path, dependencies=[desk.right("provider")])
+    async def called(request: Request) -> Response:
+        """200 when it is stored; 403 when forged, 400 when it cannot be understood, both without a word."""
+        try:
+            form = parse_qsl((await request.body()).decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS)
+            items = hooks.webhook(path, str(request.url), form, request.headers.get("x-twilio-signature", ""))
+        except Refused:
+            return Response(status_code=403)
+        except (Malformed, ValueError):  # ValueError: not UTF-8, or too many fields
+            return Response(status_code=400)
+        await run_in_threadpool(desk.outside.inbox.put, items, desk.outside.now())
+        return Response(EMPTY_TWIML, media_type="text/xml")
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException | StarletteHTTPException)
+    if error.status_code == 401 and "text/html" in request.headers.get("accept", ""):
+        return RedirectResponse("/sign-in", 303)
+    return Json({"error": error.detail}, error.status_code, headers=error.headers)
+
+
+async def _not_understood(_request: Request, error: Exception) -> Response:
+    """Says which field, never what was in it."""
+    assert isinstance(error, RequestValidationError)
+    faults = [f"{'.'.join(map(str, fault['loc'][1:]))}: {fault['msg']}" for fault in error.errors()]
+    return Json({"error": "; ".join(faults)}, 422)
+
+
+async def _not_now(_request: Request, error: Exception) -> Response:
+    return Json({"error": str(error)}, 503, headers={"retry-after": "1"})

@@ -1,0 +1,67 @@
+"""The pages.  They are the same for everybody and hold no data: their scripts ask the API, like any other client."""
+
+import hashlib
+from importlib.resources import files
+
+from fastapi import FastAPI, HTTPException, Request, Response
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from console import words
+from console.api import Desk
+
+_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+
+
+def routes(app: FastAPI, desk: Desk) -> None:
+    environment = Environment(
+        loader=PackageLoader("console", "pages"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    outside = desk.outside
+    shared = {
+        "t": words.TEXTS,
+        "site": outside.site.name,
+        "zone": outside.site.zone,
+        "is_demo": outside.devices is not None,
+        "phones_url": outside.phones_url,
+    }
+
+    def page(name: str) -> Response:
+        return Response(environment.get_template(f"{name}.html").render(shared, page=name), media_type="text/html")
+
+    @app.get("/sign-in", dependencies=[desk.right("public")])
+    async def sign_in() -> Response:
+        return page("sign-in")
+
+    @app.get("/", dependencies=[desk.right("view")])
+    async def incidents() -> Response:
+        return page("desk")
+
+    if outside.devices is not None:
+
+        @app.get("/demo", dependencies=[desk.right("view")])
+        async def demo() -> Response:
+            return page("demo")
+
+    static = _static()
+
+    @app.get("/static/{name}", dependencies=[desk.right("public")])
+    async def file(name: str, request: Request) -> Response:
+        """One of the files known when we started; no path is ever made of what a browser sends."""
+        if name not in static:
+            raise HTTPException(404, "no such file")
+        content, media_type, tag = static[name]
+        headers = {"etag": tag, "cache-control": "no-cache"}
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers=headers)
+        return Response(content, media_type=media_type, headers=headers)
+
+
+def _static() -> dict[str, tuple[bytes, str, str]]:
+    """Name → content, type, entity tag."""
+    table = {}
+    for entry in files("console").joinpath("static").iterdir():
+        suffix = entry.name[entry.name.rfind(".") :]
+        if suffix in _TYPES:
+            content = entry.read_bytes()
+            table[entry.name] = content, _TYPES[suffix], f'"{hashlib.sha256(content).hexdigest()[:16]}"'
+    return table

@@ -1,0 +1,160 @@
+"""Who sits at the desk: the operator's secret, the sessions, and the limit on tries."""
+
+import contextlib
+import hashlib
+import hmac
+import os
+import secrets
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from itsdangerous import BadData, URLSafeSerializer
+from msgspec import Struct
+
+from vorab.errors import ConfigurationError
+from vorab.model import HOUR, MINUTE, Instant
+
+OPERATOR = "operator"
+#: A session ends when its page has been gone for this long, and after a shift in any case.
+IDLE, SHIFT = 30 * MINUTE, 12 * HOUR
+TRIES, WINDOW = 10, 15 * MINUTE  #: per address
+MAX_ADDRESSES = 10_000
+MAX_SECRET = 1024  #: characters; a longer one is refused unread
+
+V = TypeVar("V")
+
+_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  #: nothing that looks like something else
+_SALT_BYTES = 16
+
+
+# --- the secret -------------------------------------------------------------------------------------------------------
+
+
+def first_secret(data: Path) -> str | None:
+    """The operator's secret, when this data folder has none yet; None ever after.  Only its scrypt hash is kept.
+
+    79 bits: 16 letters and digits out of 31.
+    """
+    secret = "-".join("".join(secrets.choice(_ALPHABET) for _ in range(4)) for _ in range(4))
+    try:
+        _write_once(data / "secret", hashed(secret, secrets.token_bytes(_SALT_BYTES)))
+    except FileExistsError:
+        return None
+    return secret
+
+
+def stored_secret(data: Path) -> bytes:
+    """The scrypt hash with its salt.  Raises ConfigurationError."""
+    try:
+        return (data / "secret").read_bytes()
+    except FileNotFoundError:
+        raise ConfigurationError(f"{data / 'secret'}: missing; python -m vorab run SITE makes one") from None
+
+
+def fits(secret: str, stored: bytes) -> bool:
+    """True for the secret that this hash was made of; takes the same time for every other (about 70 ms)."""
+    return hmac.compare_digest(hashed(secret[:MAX_SECRET], stored[:_SALT_BYTES]), stored) and len(secret) <= MAX_SECRET
+
+
+def session_key(data: Path) -> bytes:
+    """The key that signs session cookies; made when there is none.  Deleting the file signs everybody out."""
+    path = data / "session.key"
+    with contextlib.suppress(FileExistsError):
+        _write_once(path, secrets.token_bytes(32))
+    return path.read_bytes()
+
+
+def hashed(secret: str, salt: bytes) -> bytes:
+    """What is kept of a secret: the salt of 16 bytes, and the hash."""
+    # 16 MB and about 70 ms: enough for a secret of 79 random bits, which nobody finds by trying
+    return salt + hashlib.scrypt(secret.encode("utf-8", "replace"), salt=salt, n=2**14, r=8, p=1, dklen=32)
+
+
+def _write_once(path: Path, content: bytes) -> None:
+    """Raises FileExistsError.  Nobody ever sees half of it."""
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+    try:
+        os.link(temporary, path)
+    finally:
+        temporary.unlink()
+
+
+# --- sessions ---------------------------------------------------------------------------------------------------------
+
+
+class Session(Struct, frozen=True):
+    id: str
+    begun_at: Instant
+    seen_at: Instant  #: when its cookie was written
+
+
+class Sessions:
+    """Signed cookies; what was seen and ended since this process started is known besides."""
+
+    def __init__(self, key: bytes, now: Callable[[], Instant]) -> None:
+        self._cookies = URLSafeSerializer(key, salt="session", signer_kwargs={"digest_method": hashlib.sha256})
+        self._now = now
+        self._seen: OrderedDict[str, Instant] = OrderedDict()
+        self._ended: OrderedDict[str, None] = OrderedDict()
+
+    def begin(self) -> str:
+        """The cookie of a new session."""
+        now = self._now()
+        return self.cookie(Session(secrets.token_urlsafe(16), now, now))
+
+    def cookie(self, session: Session) -> str:
+        """A cookie that says this session was seen now."""
+        return str(self._cookies.dumps([session.id, session.begun_at, self._now()]))
+
+    def read(self, cookie: str) -> Session | None:
+        """The session of this cookie, seen now; None = forged, ended, or too old."""
+        try:
+            session_id, begun_at, seen_at = self._cookies.loads(cookie)
+        except (BadData, ValueError, TypeError):
+            return None
+        session = Session(session_id, begun_at, seen_at)
+        if not self.is_alive(session):
+            return None
+        _remember(self._seen, session.id, self._now())
+        return session
+
+    def is_alive(self, session: Session) -> bool:
+        seen_at = max(session.seen_at, self._seen.get(session.id, 0))
+        now = self._now()
+        return session.id not in self._ended and now < seen_at + IDLE and now < session.begun_at + SHIFT
+
+    def end(self, session: Session) -> None:
+        _remember(self._ended, session.id, None)
+
+
+class Tries:
+    """How often each address has tried to sign in."""
+
+    def __init__(self, now: Callable[[], Instant]) -> None:
+        self._now = now
+        self._tries: OrderedDict[str, deque[Instant]] = OrderedDict()
+
+    def wait_s(self, address: str) -> int:
+        """0, and the try is counted; else the seconds until this address may try again."""
+        now = self._now()
+        tries = self._tries.get(address) or deque(maxlen=TRIES)
+        if len(tries) == TRIES and now < tries[0] + WINDOW:
+            return (tries[0] + WINDOW - now) // 1_000_000 + 1
+        tries.append(now)
+        _remember(self._tries, address, tries)
+        return 0
+
+    def forget(self, address: str) -> None:
+        self._tries.pop(address, None)
+
+
+def _remember(table: OrderedDict[str, V], key: str, value: V) -> None:
+    """The newest entries stay; a flood of keys does not fill the memory."""
+    table[key] = value
+    table.move_to_end(key)
+    if len(table) > MAX_ADDRESSES:
+        table.popitem(last=False)

@@ -1,0 +1,102 @@
+"""The live stream: one look at the store for all browsers, each frame encoded once, nobody waits for a slow one."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+
+from starlette.concurrency import run_in_threadpool
+
+from console.ports import Reader
+from vorab.errors import TemporaryFailure
+from vorab.model import Incident
+
+BEAT_S = 5.0
+REPLAY = 500  #: journal lines; who is further behind reads everything anew
+WAITING = 100  #: frames that one browser may be behind
+
+
+def frame(event: str, data: bytes = b"{}", number: int | None = None) -> bytes:
+    """One event of text/event-stream.  `data` is JSON in one line."""
+    head = b"" if number is None else b"id: %d\n" % number
+    return head + b"event: %b\ndata: %b\n\n" % (event.encode(), data)
+
+
+BEAT = frame("beat")
+TOUCHED = frame("touched")  #: something else changed, e.g. a receipt came: read again what is shown
+RESYNC = frame("resync")  #: events were left out: read everything again
+
+
+class Stream:
+    """Events, by the number of the journal: `incident` (as in the list), `touched`, `resync`, and a `beat` each 5 s.
+
+    An event may come twice around a reconnect; each carries the incident as it is, so that nothing is counted twice.
+    """
+
+    def __init__(self, reader: Reader, render: Callable[[Incident], bytes]) -> None:
+        self._reader = reader
+        self._render = render
+        self._browsers: set[asyncio.Queue[bytes | None]] = set()
+        self._journal: int | None = None
+        self._audit = 0
+        self._closed = False
+
+    async def run(self, woken: Callable[[], Awaitable[None]]) -> None:
+        """Looks whenever `woken` returns, and beats; until it is cancelled."""
+        loop = asyncio.get_running_loop()
+        beat_at = loop.time() + BEAT_S
+        while True:
+            with suppress(TemporaryFailure):  # the store is away: the beats go on, /api/health says it
+                await self.look()
+            if loop.time() >= beat_at:
+                self._send(BEAT)
+                beat_at += BEAT_S
+            await woken()
+
+    async def look(self) -> None:
+        """Everybody has what changed since the last look.  Raises TemporaryFailure."""
+        position = await run_in_threadpool(self._reader.position)
+        if self._journal is None:
+            self._journal, self._audit = position.journal, position.audit
+        if position.journal > self._journal:
+            for line in await self._since(self._journal):
+                self._send(line)
+            self._journal = position.journal
+        elif position.audit > self._audit:
+            self._send(TOUCHED)
+        self._audit = position.audit
+
+    async def frames(self, after: int | None, is_alive: Callable[[], bool]) -> AsyncIterator[bytes]:
+        """What one browser gets that has seen everything up to `after` (None = nothing yet), while `is_alive`."""
+        queue: asyncio.Queue[bytes | None] = asyncio.Queue(WAITING)
+        self._browsers.add(queue)  # first, so that nothing falls between the replay and the live events
+        try:
+            yield b"retry: 1000\n\n" + BEAT
+            if after is not None:
+                for line in await self._since(after):
+                    yield line
+            while not self._closed and is_alive():
+                if (waiting := await queue.get()) is None:
+                    return
+                yield waiting
+        finally:
+            self._browsers.discard(queue)
+
+    def close(self) -> None:
+        """Every stream ends now."""
+        self._closed = True
+        self._send(None)
+
+    async def _since(self, after: int) -> list[bytes]:
+        position = await run_in_threadpool(self._reader.position)
+        changed = await run_in_threadpool(self._reader.changed, after, REPLAY)
+        if changed is None or after > position.journal:  # too far behind, or of another data folder
+            return [frame("resync", number=position.journal)]
+        return [frame("incident", self._render(incident), number) for number, incident in changed]
+
+    def _send(self, content: bytes | None) -> None:
+        for queue in self._browsers:
+            if queue.full():
+                while not queue.empty():
+                    queue.get_nowait()
+                queue.put_nowait(RESYNC)
+            queue.put_nowait(content)

@@ -1,0 +1,286 @@
+"""The simulated devices of a demo site: over MQTT they publish what the real ones publish, and nothing else knows them.
+
+Doors and climate sensors speak as Zigbee2MQTT does (docs: mqtt_topics_and_messages, availability), badge readers and
+defibrillator cabinets as their decoders in `ingest/sensors/` expect.  A type that is not simulated stays silent.
+"""
+
+import contextlib
+import json
+import os
+import random
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import ClassVar
+
+from msgspec import Struct
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion
+
+from console.ports import Action, Device, Published
+from vorab.errors import TemporaryFailure
+from vorab.model import Instant
+from vorab.site import Sensor, Site
+
+BEAT_S = 10.0  #: climate values and signs of life
+REMEMBERED = 40  #: messages shown as just gone out
+TAKEN_WITHIN_S = 3.0
+WARM = 25.5  #: °C; shown as alarming above that
+BADGE, UNKNOWN_BADGE = "0471", "9999"
+
+
+@dataclass
+class Thing:
+    """One device and what it would measure now."""
+
+    sensor: Sensor
+    place: str
+    is_on: bool = False  #: open, taken; of a gateway: dead
+    temperature: float = 21.5  #: °C
+    drift: float = field(default_factory=lambda: random.uniform(-0.6, 0.6))  # noqa: S311 - weather, not a secret
+
+
+class Message(Struct, frozen=True):
+    topic: str
+    payload: dict[str, object]
+    retained: bool = False
+
+
+class Kind:
+    """What devices of one type say, and which buttons they have."""
+
+    actions: ClassVar[dict[str, str]]  #: name → label
+
+    def press(self, thing: Thing, action: str) -> list[Message]:
+        """Something happens to the device; what it publishes of it."""
+        raise NotImplementedError
+
+    def begins(self, thing: Thing) -> list[Message]:
+        """What it publishes when it, or its bridge, has connected."""
+        return self.beats(thing)
+
+    def beats(self, thing: Thing) -> list[Message]:
+        """What it publishes from time to time by itself."""
+        return []
+
+    def shown(self, thing: Thing) -> tuple[str, bool]:
+        """Its state in words, and whether that is alarming."""
+        raise NotImplementedError
+
+
+class Door(Kind):
+    """A contact behind Zigbee2MQTT: speaks on change."""
+
+    actions: ClassVar = {"open": "Opens", "shut": "Shuts"}
+
+    def press(self, thing: Thing, action: str) -> list[Message]:
+        thing.is_on = action == "open"
+        return [self._state(thing)]
+
+    def begins(self, thing: Thing) -> list[Message]:
+        return [_available(thing), self._state(thing)]
+
+    def shown(self, thing: Thing) -> tuple[str, bool]:
+        return ("open", True) if thing.is_on else ("shut", False)
+
+    def _state(self, thing: Thing) -> Message:
+        fields = {"battery": 97, "battery_low": False, "contact": not thing.is_on, **_seen(), "tamper": False}
+        return Message(thing.sensor.topic, fields | {"voltage": 3005})
+
+
+class Climate(Kind):
+    """Temperature and humidity behind Zigbee2MQTT."""
+
+    actions: ClassVar = {"warm": "Warms 3 °C", "cool": "Cools 3 °C"}
+
+    def press(self, thing: Thing, action: str) -> list[Message]:
+        thing.temperature += 3 if action == "warm" else -3
+        return self.beats(thing)
+
+    def begins(self, thing: Thing) -> list[Message]:
+        return [_available(thing), *self.beats(thing)]
+
+    def beats(self, thing: Thing) -> list[Message]:
+        thing.drift = min(0.8, max(-0.8, thing.drift + random.uniform(-0.15, 0.15)))  # noqa: S311 - weather
+        fields: dict[str, object] = {"battery": 88, "humidity": round(44 - 5 * thing.drift, 2), **_seen()}
+        return [Message(thing.sensor.topic, fields | {"temperature": round(thing.temperature + thing.drift, 2)})]
+
+    def shown(self, thing: Thing) -> tuple[str, bool]:
+        return f"{thing.temperature + thing.drift:.1f} °C", thing.temperature > WARM
+
+
+class Gateway(Kind):
+    """Zigbee2MQTT itself.  When it dies the broker publishes its will, and its devices are heard no more."""
+
+    actions: ClassVar = {"die": "Dies", "return": "Comes back"}
+
+    def press(self, thing: Thing, action: str) -> list[Message]:
+        thing.is_on = action == "die"
+        return self.begins(thing)
+
+    def begins(self, thing: Thing) -> list[Message]:
+        return [Message(thing.sensor.topic, {"state": "offline" if thing.is_on else "online"}, retained=True)]
+
+    def shown(self, thing: Thing) -> tuple[str, bool]:
+        return ("dead: its sensors are not heard", True) if thing.is_on else ("online", False)
+
+
+class BadgeReader(Kind):
+    actions: ClassVar = {"granted": "Badge granted", "refused": "Badge refused"}
+
+    def press(self, thing: Thing, action: str) -> list[Message]:
+        is_granted = action == "granted"
+        fields = {"badge": BADGE if is_granted else UNKNOWN_BADGE, "granted": is_granted, "time": _now_text()}
+        return [Message(thing.sensor.topic, fields)]
+
+    def beats(self, thing: Thing) -> list[Message]:
+        return [Message(thing.sensor.topic, {"online": True, "time": _now_text()})]
+
+    def shown(self, thing: Thing) -> tuple[str, bool]:
+        return "ready", False
+
+
+class Cabinet(Kind):
+    """Of a defibrillator."""
+
+    actions: ClassVar = {"take": "AED is taken", "return": "AED is put back"}
+
+    def press(self, thing: Thing, action: str) -> list[Message]:
+        thing.is_on = action == "take"
+        return self.beats(thing)
+
+    def beats(self, thing: Thing) -> list[Message]:
+        return [Message(thing.sensor.topic, {"taken": thing.is_on, "battery": 100}, retained=True)]
+
+    def shown(self, thing: Thing) -> tuple[str, bool]:
+        return ("taken", True) if thing.is_on else ("in its station", False)
+
+
+#: By the operator's word for the type, as in the example site.
+KINDS: dict[str, Kind] = {
+    "gateway": Gateway(),
+    "door": Door(),
+    "badge": BadgeReader(),
+    "climate": Climate(),
+    "aed": Cabinet(),
+}
+
+
+class Simulator:
+    """Implements console.ports.Devices.  `publish(topic, payload, retained)` may raise TemporaryFailure."""
+
+    def __init__(self, site: Site, publish: Callable[[str, str, bool], None], now: Callable[[], Instant]) -> None:
+        names = {place.id: place.name for place in site.places}
+        self._things = {
+            str(sensor.id): Thing(sensor, names[sensor.place] if sensor.place else "")
+            for sensor in site.sensors
+            if sensor.type.name in KINDS
+        }
+        self._publish = publish
+        self._now = now
+        self._published: deque[Published] = deque(maxlen=REMEMBERED)
+        self._lock = threading.Lock()
+
+    def devices(self) -> list[Device]:
+        return [self._device(thing) for thing in self._things.values()]
+
+    def published(self) -> list[Published]:
+        return list(reversed(self._published))
+
+    def press(self, device: str, action: str) -> bool:
+        thing = self._things.get(device)
+        if thing is None or action not in _kind(thing).actions:
+            return False
+        with self._lock:
+            messages = _kind(thing).press(thing, action)
+            for message in self._send(thing, messages):
+                payload = _text(message)
+                self._published.append(Published(self._now(), message.topic, payload, message.retained))
+        return True
+
+    def begin(self) -> None:
+        """Bridge and devices have connected: their availability and their states."""
+        with self._lock:
+            for thing in self._things.values():
+                self._send(thing, _kind(thing).begins(thing))
+
+    def beat(self) -> None:
+        """Climate values and signs of life."""
+        with self._lock:
+            for thing in self._things.values():
+                self._send(thing, _kind(thing).beats(thing))
+
+    def _send(self, thing: Thing, messages: list[Message]) -> list[Message]:
+        """What went out: nothing when the gateway is dead, as with real devices."""
+        gateway = self._things.get(str(thing.sensor.gateway))
+        if gateway is not None and gateway.is_on:
+            return []
+        for message in messages:
+            self._publish(message.topic, _text(message), message.retained)
+        return messages
+
+    def _device(self, thing: Thing) -> Device:
+        kind = _kind(thing)
+        state, is_alarming = kind.shown(thing)
+        actions = [Action(name, label) for name, label in kind.actions.items()]
+        return Device(thing.sensor.id, thing.sensor.type.name, thing.place, state, is_alarming, actions)
+
+
+def _kind(thing: Thing) -> Kind:
+    return KINDS[thing.sensor.type.name]
+
+
+def _text(message: Message) -> str:
+    return json.dumps(message.payload, separators=(",", ":"))
+
+
+def _seen() -> dict[str, object]:
+    return {"last_seen": _now_text(), "linkquality": random.randrange(90, 160)}  # noqa: S311 - radio, not a secret
+
+
+def _available(thing: Thing) -> Message:
+    return Message(f"{thing.sensor.topic}/availability", {"state": "online"}, retained=True)
+
+
+def _now_text() -> str:
+    """Zigbee2MQTT's `last_seen: ISO_8601`."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+# --- over MQTT --------------------------------------------------------------------------------------------------------
+
+
+class Publisher:
+    """QoS 1 to one broker, from a thread of paho's; connects again by itself."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._client = Client(CallbackAPIVersion.VERSION2, client_id=f"simulator-{os.getpid()}")
+        self._client.connect_async(host, port)
+        self._client.loop_start()
+
+    def publish(self, topic: str, payload: str, retained: bool) -> None:
+        """It is with the broker.  Raises TemporaryFailure when that does not take it within 3 s."""
+        sent = self._client.publish(topic, payload, qos=1, retain=retained)
+        try:
+            sent.wait_for_publish(TAKEN_WITHIN_S)
+        except (RuntimeError, ValueError) as error:
+            raise TemporaryFailure(f"the broker does not take messages: {error}") from None
+        if not sent.is_published():
+            raise TemporaryFailure("the broker does not take messages")
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+def live(simulator: Simulator, stopped: threading.Event) -> None:
+    """The devices' own life, until `stopped`: they connect, and speak every 10 s."""
+    act = simulator.begin
+    while True:
+        with contextlib.suppress(TemporaryFailure):  # no broker yet, or not now: real devices try again, too
+            act()
+            act = simulator.beat
+        if stopped.wait(BEAT_S):
+            return

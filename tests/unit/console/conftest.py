@@ -1,0 +1,223 @@
+"""A desk over a real store, with a clock moved by hand and nobody on the network."""
+
+import asyncio
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from console import ports, signin
+from console.app import create
+from console.stream import Stream
+from deploy.console_host import StoreInbox, StoreReader
+from deploy.store import inbox
+from deploy.store.apply import take
+from deploy.store.store import open_reader, open_store
+from deploy.store.transaction import Transaction, World
+from deploy.wake import Ringer
+from notifiers.http import Client
+from notifiers.sms import Settings, Sms
+from notifiers.text import Texts
+from vorab.model import (
+    MINUTE,
+    SECOND,
+    Breach,
+    Edge,
+    IncidentId,
+    Instant,
+    PersonId,
+    PlaceId,
+    Priority,
+    Quantity,
+    ResponseId,
+    RuleId,
+    Rung,
+    SensorId,
+    Span,
+    breach_id,
+    incident_id,
+)
+from vorab.site import Broker, Person, Place, Response, Sensor, SensorType, Site
+from workflows.directory.stub import SiteDirectory
+
+START = Instant(1_764_000_000 * SECOND)
+PUBLIC_URL = "https://desk.example"
+HOSTILE = "<script>alert(1)</script>\"'&"
+SECRET = "abcd-efgh-jkmn-pqrs"
+TOKEN = "0123456789abcdef0123456789abcdef"
+ACCOUNT = "AC" + "0" * 32
+OURS = {"origin": "http://localhost", "content-type": "application/json"}
+
+
+def site() -> Site:
+    door = SensorType("door", "zigbee2mqtt", "zigbee2mqtt/{sensor}")
+    place = PlaceId("gate")
+    return Site(
+        name="airport",
+        zone="Europe/Paris",
+        languages=["en"],
+        public_url=PUBLIC_URL,
+        brokers=[Broker()],
+        channels=[],
+        sensors=[Sensor(SensorId("door"), door, "zigbee2mqtt/door", place)],
+        places=[Place(PlaceId("t1"), "T1", "building"), Place(place, HOSTILE, "point", path=[PlaceId("t1"), place])],
+        ways=[],
+        people=[
+            Person(PersonId("ben"), "Ben", ["security"], "en", {"sms": "+33639980002"}, duty="24/7"),
+            Person(PersonId("eve"), HOSTILE, ["security"], "en", {"sms": "+33639980003"}, duty="24/7"),
+        ],
+        responses=[Response(ResponseId("security"), [Rung("security", 1, ["sms"], MINUTE)])],
+        rules=b"",
+        rules_hash="",
+    )
+
+
+class Browser:
+    """Asks the application itself: no socket, no network.  Keeps its cookies and says where it comes from."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._transport = httpx.ASGITransport(app)  # type: ignore[arg-type]  # starlette's scope is a mapping
+        self.headers = dict(OURS)
+        self.cookies: dict[str, str] = {}
+
+    def request(self, method: str, path: str, **more: Any) -> httpx.Response:
+        headers = httpx.Headers(self.headers)
+        if self.cookies:
+            headers["cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        headers.update(more.pop("headers", {}))
+
+        async def ask() -> httpx.Response:
+            async with httpx.AsyncClient(transport=self._transport, base_url="http://localhost") as client:
+                return await client.request(method, path, headers=headers, **more)
+
+        answer = asyncio.run(ask())
+        self.cookies |= dict(answer.cookies)
+        return answer
+
+    def get(self, path: str, **more: Any) -> httpx.Response:
+        return self.request("GET", path, **more)
+
+    def post(self, path: str, **more: Any) -> httpx.Response:
+        return self.request("POST", path, **more)
+
+
+class Devices:
+    """One simulated door."""
+
+    def __init__(self) -> None:
+        self.pressed: list[tuple[str, str]] = []
+
+    def devices(self) -> Sequence[ports.Device]:
+        return [ports.Device("door", "door", "gate", "shut", False, [ports.Action("open", "Opens")])]
+
+    def published(self) -> Sequence[ports.Published]:
+        return [ports.Published(START, "zigbee2mqtt/door", '{"contact":false}', False)]
+
+    def press(self, device: str, action: str) -> bool:
+        self.pressed.append((device, action))
+        return (device, action) == ("door", "open")
+
+
+class Bench:
+    """The desk, and the hands that move the world around it."""
+
+    def __init__(self, data: Path) -> None:
+        self.now = START
+        self.key = signin.session_key(data)
+        self.site = site()
+        self.store = open_store(data / "contact.db")
+        self.directory = SiteDirectory(self.site)
+        sms = Sms(
+            Settings(account_sid=ACCOUNT, auth_token=SecretStr(TOKEN), sender="+33639989999", public_url=PUBLIC_URL),
+            Client(),
+        )
+        self.world = World(self.directory, self.site.zone, {"sms": sms}, {}, Texts({}, self.site.zone))
+        self.devices = Devices()
+        self.read_only = open_reader(data / "contact.db")
+        self.reader = StoreReader(self.read_only)
+        self.app: FastAPI
+        self.stream: Stream
+        self.app, self.stream = create(
+            ports.Outside(
+                site=self.site,
+                directory=self.directory,
+                public_url="http://localhost",
+                reader=self.reader,
+                inbox=StoreInbox(self.store, Ringer(data)),
+                now=lambda: self.now,
+                secret=signin.hashed(SECRET, b"0123456789abcdef"),
+                key=self.key,
+                hooks={"/twilio/sms": sms, "/twilio/status": sms},
+                devices=self.devices,
+            )
+        )
+        self.browser = Browser(self.app)
+
+    def signed_in(self) -> Browser:
+        self.browser.cookies["vorab"] = signin.Sessions(self.key, lambda: self.now).begin()
+        return self.browser
+
+    def raises(self, rule: str = "door-held-open", note: str = "", onset: Instant = START) -> IncidentId:
+        """The door breaks this rule; contact has opened the incident and asked somebody."""
+        breach = Breach(
+            id=breach_id(RuleId(rule), SensorId("door"), onset),
+            number=0,
+            edge=Edge.RAISED,
+            rule=RuleId(rule),
+            subject=SensorId("door"),
+            onset=onset,
+            at=Instant(onset + 30 * SECOND),
+            priority=Priority.HIGH,
+            respond=ResponseId("security"),
+            rules_hash="",
+            quantity=Quantity.OPEN,
+            value=True,
+            note=note,
+            action="Close it",
+        )
+        with self.store.begin() as connection:
+            tx = Transaction(connection, self.world, self.now, 0)
+            take(tx, breach)
+            tx.close()
+        return incident_id(breach.id)
+
+    def contact_turns(self) -> list[str]:
+        """Contact applies the inbox; the outcomes."""
+        with self.store.begin() as connection:
+            tx = Transaction(connection, self.world, self.now, 0)
+            rows = inbox.waiting(tx, 100)
+            for row in rows:
+                inbox.hear(tx, row)
+            tx.close()
+            return [row.id for row in rows]
+
+    def passes(self, span: Span | int) -> None:
+        self.now = Instant(self.now + span)
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made once: the migrations take longer than a test."""
+    path = tmp_path_factory.mktemp("store") / "contact.db"
+    open_store(path).dispose()
+    return path
+
+
+@pytest.fixture
+def bench(tmp_path: Path, empty_store: Path) -> Iterator[Bench]:
+    shutil.copy(empty_store, tmp_path)
+    bench = Bench(tmp_path)
+    yield bench
+    bench.store.dispose()
+    bench.read_only.dispose()
+
+
+@pytest.fixture
+def browser(bench: Bench) -> Browser:
+    """Signed in."""
+    return bench.signed_in()

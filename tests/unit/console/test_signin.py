@@ -1,0 +1,85 @@
+"""Who gets in, for how long, and how often one may try."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from console import signin
+from tests.unit.console.conftest import SECRET, Bench, Browser
+from vorab.model import HOUR, MINUTE, Instant
+
+
+def test_the_secret_is_told_once_and_only_its_hash_is_kept(tmp_path: Path) -> None:
+    secret = signin.first_secret(tmp_path)
+    assert secret is not None
+    assert signin.first_secret(tmp_path) is None
+    assert signin.fits(secret, signin.stored_secret(tmp_path))
+    assert not signin.fits(secret + "x", signin.stored_secret(tmp_path))
+    assert all(secret.encode() not in file.read_bytes() for file in tmp_path.iterdir())
+
+
+def test_nobody_else_on_the_machine_reads_the_secret_files(tmp_path: Path) -> None:
+    signin.first_secret(tmp_path)
+    signin.session_key(tmp_path)
+    assert {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()} == {0o600}
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["secret", "session.key"]
+
+
+@pytest.mark.parametrize("body", [{"name": "operator", "secret": "wrong"}, {"name": "root", "secret": None}])
+def test_a_wrong_name_and_a_wrong_secret_get_the_same_answer(bench: Bench, body: dict[str, str | None]) -> None:
+    answer = bench.browser.post("/api/session", json=body | {"secret": body["secret"] or SECRET})
+    assert (answer.status_code, answer.json()) == (403, {"error": "wrong name or secret"})
+    assert "set-cookie" not in answer.headers
+
+
+def test_after_ten_tries_an_address_waits_a_quarter_of_an_hour(bench: Bench) -> None:
+    wrong = {"name": "operator", "secret": ""}
+    right = {"name": "operator", "secret": SECRET}
+    for _ in range(10):
+        assert bench.browser.post("/api/session", json=wrong).status_code == 403
+    answer = bench.browser.post("/api/session", json=right)
+    assert answer.status_code == 429
+    assert 14 * 60 < int(answer.headers["retry-after"]) <= 15 * 60 + 1
+    bench.passes(15 * MINUTE)
+    assert bench.browser.post("/api/session", json=right).status_code == 200
+
+
+def test_a_flood_of_addresses_does_not_fill_the_memory() -> None:
+    tries = signin.Tries(lambda: Instant(0))
+    for number in range(signin.MAX_ADDRESSES + 100):
+        tries.wait_s(str(number))
+    assert len(tries._tries) == signin.MAX_ADDRESSES
+
+
+def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(bench: Bench) -> None:
+    answer = bench.browser.post("/api/session", json={"name": "operator", "secret": SECRET})
+    cookie = answer.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+
+
+def test_a_page_that_is_there_keeps_the_session_for_a_shift_and_no_longer(bench: Bench, browser: Browser) -> None:
+    for _ in range(11 * 3):
+        bench.passes(20 * MINUTE)
+        assert browser.get("/api/session").status_code == 200
+    bench.passes(HOUR)
+    assert browser.get("/api/session").status_code == 401
+
+
+def test_a_session_ends_when_its_page_is_gone_for_half_an_hour(bench: Bench, browser: Browser) -> None:
+    bench.passes(31 * MINUTE)
+    assert browser.get("/api/incidents").status_code == 401
+
+
+def test_a_cookie_kept_from_before_signing_out_is_worth_nothing(bench: Bench, browser: Browser) -> None:
+    kept = dict(browser.cookies)
+    assert browser.request("DELETE", "/api/session").status_code == 204
+    thief = Browser(bench.app)
+    thief.cookies = kept
+    assert thief.get("/api/incidents").status_code == 401
+
+
+@pytest.mark.parametrize("cookie", ["", "x", "a.b.c", "W10.x", "\x00", "é" * 5000])
+def test_a_forged_cookie_opens_nothing(bench: Bench, cookie: str) -> None:
+    assert bench.browser.get("/api/incidents", headers={"cookie": f"vorab={cookie}".encode()}).status_code == 401
