@@ -160,7 +160,7 @@ def _candidates(tx: Transaction, incident: Incident, rung: Rung) -> list[Candida
         world.directory.response(breach.respond),
         tx.at,
         world.zone,
-        open_incidents(tx.connection),
+        open_incidents(tx.connection, incident.id),
         tx.opted_out,
     )
 
@@ -291,7 +291,7 @@ def _facts(tx: Transaction, incident: Incident, reader: Person, reasons: list[st
     return Facts(
         priority=breach.priority,
         breach=breach,
-        held=Span(max(0, tx.at - breach.onset)),
+        held=Span(max(tx.at, breach.at) - breach.onset if breach.at > breach.onset else 0),
         place=place,
         place_names=_names(tx, place, reader.language),
         seconds=directory.seconds(reader.base, place.id) if reader.base and place else None,

@@ -7,7 +7,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, func, select, text
+from sqlalchemy import Connection, Engine, bindparam, create_engine, event, func, select, text
 
 from deploy.store.tables import cursors, incidents, opt_outs
 from vorab.model import PersonId
@@ -68,11 +68,16 @@ _SET_CURSOR = text(
 )
 
 
-def open_incidents(connection: Connection) -> dict[PersonId, int]:
-    """How many incidents each person has taken and not done."""
-    has_owner = incidents.c.resolved_at.is_(None) & incidents.c.owner.is_not(None)
-    rows = connection.execute(select(incidents.c.owner, func.count()).where(has_owner).group_by(incidents.c.owner))
-    return {PersonId(owner): number for owner, number in rows}
+def open_incidents(connection: Connection, besides: str = "") -> dict[PersonId, int]:
+    """How many incidents each person has taken and not done, besides this one."""
+    return {PersonId(owner): number for owner, number in connection.execute(_IN_HAND, {"besides": besides})}
+
+
+_IN_HAND = (
+    select(incidents.c.owner, func.count())
+    .where(incidents.c.resolved_at.is_(None), incidents.c.owner.is_not(None), incidents.c.id != bindparam("besides"))
+    .group_by(incidents.c.owner)
+)
 
 
 def opted_out(connection: Connection) -> set[tuple[str, str]]:

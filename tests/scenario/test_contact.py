@@ -1,0 +1,348 @@
+"""From a breach to a person's answer, with the real channel, the phone world behind it, and the clock moved by hand."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, select
+
+from deploy.contact import Contact
+from deploy.store import audit
+from deploy.store.store import open_reader, open_store
+from deploy.store.tables import audit as audit_table
+from deploy.store.tables import inbox, incidents, outbox
+from notifiers.sms import Settings, Sms
+from notifiers.text import Texts
+from tests.small_site import ANA, BEN, NUMBERS, OURS, Breaches, HandClock, breach, rung, small_site
+from vorab.model import MINUTE, SECOND, Edge, Incident, Instant, Priority, Rung, State
+from vorab.site import Limits
+from vorab.testing.phones import Fault, Handset, Phones, PhoneWorld
+from vorab.wire import INCIDENT, unpack
+from workflows.directory.stub import SiteDirectory
+
+
+class Night:
+    """One site, its people's telephones, and the contact process stepped by hand."""
+
+    def __init__(self, folder: Path, ladder: Sequence[Rung], limits: Limits) -> None:
+        self.clock = HandClock()
+        self.site = small_site(ladder, limits)
+        self.world = PhoneWorld(self.clock)
+        self.phone: Callable[[str], Handset] = Phones(self.world, NUMBERS)
+        self.breaches = Breaches()
+        self.store: Engine = open_store(folder / "contact.db")
+        self.reader = open_reader(folder / "contact.db")
+        self.sms = Sms(
+            Settings(
+                account_sid=self.world.account, auth_token=self.world.token, sender=OURS, base_url="http://phones"
+            ),
+            self.world,
+        )
+        self.waiting: list[Callable[[], None]] = []
+        self.hold = False  #: jobs are begun and do not come back
+        self.start()
+
+    def start(self) -> None:
+        """A new process over the same store."""
+        texts = Texts({}, self.site.zone)
+        directory = SiteDirectory(self.site)
+        channels = {"sms": self.sms}
+        self.contact = Contact(self.site, self.store, self.breaches, directory, channels, texts, self.clock, self._send)
+
+    def _send(self, job: Callable[[], None]) -> None:
+        if self.hold:
+            self.waiting.append(job)
+        else:
+            job()
+
+    def finds(self, *found: object) -> None:
+        self.breaches.found.extend(found)  # type: ignore[arg-type]
+        self.contact.turn()
+
+    def passes(self, span: int) -> None:
+        """Time goes by, and the process wakes whenever something is due."""
+        end = Instant(self.clock.at + span)
+        while True:
+            due = max(self.contact.turn(), Instant(self.clock.at + SECOND))
+            if due > end:
+                break
+            self.clock.at = due
+        self.clock.at = end
+        self.contact.turn()
+
+    def incident(self) -> Incident:
+        with self.reader.connect() as connection:
+            return unpack(connection.scalars(select(incidents.c.body)).one(), INCIDENT)
+
+    def outbox(self) -> list[tuple[str, str, str]]:
+        with self.reader.connect() as connection:
+            rows = connection.execute(
+                select(outbox.c.person, outbox.c.purpose, outbox.c.state).order_by(outbox.c.event)
+            )
+            return [(row.person, row.purpose, row.state) for row in rows]
+
+    def outcomes(self) -> list[str]:
+        with self.reader.connect() as connection:
+            return list(connection.scalars(select(inbox.c.outcome).order_by(inbox.c.number)))
+
+
+@pytest.fixture
+def night(tmp_path: Path) -> Iterator[Night]:
+    night = Night(tmp_path, [rung(1), rung(2)], Limits())
+    yield night
+    with night.store.begin() as connection:
+        audit.seal(connection)
+        assert audit.verify(connection) is None
+    assert night.world.unexpected() == []
+
+
+def test_the_nearest_is_asked_goes_and_nobody_else_is_disturbed(night: Night) -> None:
+    night.finds(breach())
+    night.phone("ben").receives_sms("gate B12", "open 30 s", "1 min").and_replies(night.phone("ben").code)
+    night.passes(10 * SECOND)
+    night.phone("ben").receives_sms("it is yours")
+    night.passes(60 * MINUTE)
+    assert night.incident().owner == BEN
+
+
+def test_the_next_person_is_called_when_nobody_answers(night: Night) -> None:
+    night.finds(breach())
+    night.phone("ben").receives_sms("gate B12")
+    night.passes(59 * SECOND)
+    night.phone("ana").nothing_more()
+    night.passes(SECOND)
+    night.phone("ana").receives_sms("gate B12").and_replies(night.phone("ana").code)
+    night.phone("ben").receives_sms("gate B12")
+    night.passes(10 * SECOND)
+    night.phone("ana").receives_sms("it is yours")
+    night.phone("ben").receives_sms("Ana goes", "Nothing to do for you")
+
+
+def test_the_last_rung_repeats_until_somebody_takes_it(night: Night) -> None:
+    night.finds(breach())
+    night.passes(4 * MINUTE)
+    for _ in range(5):
+        night.phone("ben").receives_sms("Reply")
+    for _ in range(4):
+        night.phone("ana").receives_sms("Reply")
+    assert night.incident().state is State.TRIGGERED
+
+
+def test_who_declines_is_replaced_at_once(night: Night) -> None:
+    night.finds(breach())
+    night.phone("ben").receives_sms("gate B12").and_replies(f"{night.phone('ben').code} no")
+    night.passes(10 * SECOND)
+    night.phone("ana").receives_sms("gate B12")
+
+
+def test_a_wrong_code_changes_nothing_and_five_silence_the_person_for_an_hour(night: Night) -> None:
+    night.finds(breach())
+    phone = night.phone("ben").receives_sms("gate B12")
+    wrong = "0000" if phone.code != "0000" else "1111"
+    for _ in range(5):
+        phone.and_replies(wrong)
+    phone.and_replies(phone.code)
+    night.passes(30 * SECOND)
+    assert night.incident().owner is None
+    assert night.outcomes() == ["wrong code, from ben"] * 5 + ["not heard: 5 wrong codes within an hour, from ben"]
+    night.passes(25 * SECOND)
+    assert night.incident().state is State.TRIGGERED
+
+
+def test_an_answer_that_comes_after_the_next_was_asked_still_counts(night: Night) -> None:
+    night.finds(breach())
+    night.phone("ben").receives_sms("gate B12")
+    night.passes(MINUTE)
+    night.phone("ana").receives_sms("gate B12")
+    night.phone("ben").receives_sms("gate B12").and_replies(night.phone("ben").code)
+    night.passes(10 * SECOND)
+    night.phone("ben").receives_sms("it is yours")
+    night.phone("ana").receives_sms("Ben goes").and_replies(night.phone("ana").code)
+    night.passes(10 * SECOND)
+    night.phone("ana").receives_sms("Ben goes")
+    assert night.incident().owner == BEN
+
+
+def test_who_was_asked_hears_that_it_healed_by_itself(night: Night) -> None:
+    night.finds(breach())
+    night.phone("ben").receives_sms("gate B12")
+    night.finds(breach(number=1, edge=Edge.CLEARED))
+    night.phone("ben").receives_sms("over by itself")
+    night.passes(10 * MINUTE)
+    assert night.incident().state is State.RESOLVED
+
+
+def test_life_safety_goes_on_after_it_has_cleared(night: Night) -> None:
+    night.finds(breach(priority=Priority.LIFE_SAFETY))
+    night.phone("ben").receives_sms("gate B12")
+    night.finds(breach(number=1, edge=Edge.CLEARED, priority=Priority.LIFE_SAFETY))
+    night.passes(MINUTE)
+    night.phone("ben").receives_sms("gate B12")
+    night.phone("ana").receives_sms("gate B12")
+    assert night.incident().state is State.TRIGGERED
+
+
+def test_done_while_still_broken_begins_the_ladder_again(night: Night) -> None:
+    night.finds(breach())
+    code = night.phone("ben").receives_sms("gate B12").and_replies(night.phone("ben").code).code
+    night.passes(10 * SECOND)
+    night.phone("ben").receives_sms("it is yours").and_replies(f"{code} done")
+    night.passes(10 * SECOND)
+    night.phone("ben").receives_sms("still so")
+    assert night.incident().state is State.TAKEN
+    night.passes(MINUTE)
+    night.phone("ben").receives_sms("I go")
+    assert night.incident().state is State.TRIGGERED
+
+
+def test_the_owner_is_reminded_of_what_is_over_until_he_says_done(night: Night) -> None:
+    night.finds(breach())
+    code = night.phone("ben").receives_sms("gate B12").and_replies(night.phone("ben").code).code
+    night.passes(10 * SECOND)
+    night.phone("ben").receives_sms("it is yours")
+    night.finds(breach(number=1, edge=Edge.CLEARED))
+    night.passes(3 * MINUTE)
+    night.phone("ben").receives_sms("It is over", f"{code} done")
+    night.phone("ben").receives_sms("It is over").and_replies(f"{code} done")
+    night.passes(10 * SECOND)
+    assert night.incident().state is State.RESOLVED
+    night.passes(60 * MINUTE)
+
+
+def test_stop_helps_the_waiting_at_once_and_is_kept(night: Night) -> None:
+    night.finds(breach())
+    night.phone("ben").receives_sms("gate B12").and_replies("STOP")
+    night.passes(10 * SECOND)
+    night.phone("ana").receives_sms("gate B12")
+    night.finds(breach(onset=night.clock.at))
+    night.phone("ana").receives_sms("gate B12")
+    night.phone("ben").and_replies("START")
+    night.passes(10 * SECOND)
+    night.finds(breach(onset=night.clock.at))
+    night.phone("ben").receives_sms("gate B12")
+
+
+def test_a_stranger_is_kept_and_not_heard(night: Night) -> None:
+    night.finds(breach())
+    phone = night.phone("ben").receives_sms("gate B12")
+    night.world.write("+33700000000", phone.code, OURS)
+    night.passes(10 * SECOND)
+    assert night.incident().state is State.TRIGGERED
+    assert night.outcomes() == ["unknown sender +337…00"]
+
+
+def test_a_restart_in_the_middle_sends_nothing_twice_and_forgets_nobody(night: Night) -> None:
+    night.finds(breach())
+    night.phone("ben").receives_sms("gate B12")
+    night.start()
+    night.contact.turn()
+    night.phone("ben").nothing_more()
+    night.clock.advance(10 * MINUTE)
+    night.start()
+    night.contact.turn()
+    night.phone("ben").receives_sms("gate B12")
+    night.phone("ana").receives_sms("gate B12")
+
+
+def test_killed_while_sending_the_provider_is_asked_and_nothing_is_sent_twice(night: Night) -> None:
+    night.hold = True
+    night.finds(breach())
+    sent, night.waiting = night.waiting, []
+    for job in sent:
+        job()  # the provider has it, and the process dies before it could write so
+    night.hold = False
+    night.start()
+    night.passes(20 * SECOND)
+    night.phone("ben").receives_sms("gate B12").nothing_more()
+    assert night.outbox() == [("ben", "request", "delivered")] or night.outbox() == [("ben", "request", "sent")]
+
+
+def test_killed_before_sending_it_is_sent_once_when_the_lists_do_not_show_it(night: Night) -> None:
+    night.hold = True
+    night.finds(breach())
+    night.waiting.clear()
+    night.hold = False
+    night.start()
+    night.passes(14 * SECOND)
+    night.phone("ben").nothing_more()
+    night.passes(6 * SECOND)
+    night.phone("ben").receives_sms("gate B12").nothing_more()
+    with night.reader.connect() as connection:
+        assert connection.scalars(select(outbox.c.repeated)).all() == [True]
+
+
+def test_a_refused_number_means_the_next_person_at_once(night: Night) -> None:
+    night.world.fail(Fault.BAD_REQUEST, to=NUMBERS["ben"])
+    night.finds(breach())
+    night.phone("ana").receives_sms("gate B12")
+    assert ("ben", "request", "failed") in night.outbox()
+
+
+def test_a_busy_provider_is_asked_again_when_it_said(night: Night) -> None:
+    night.world.fail(Fault.TOO_MANY, seconds=5)
+    night.finds(breach())
+    night.phone("ben").nothing_more()
+    night.passes(6 * SECOND)
+    night.phone("ben").receives_sms("gate B12")
+
+
+def test_the_limit_of_a_person_calls_the_next_and_life_safety_has_its_own(tmp_path: Path) -> None:
+    hour = 60 * MINUTE
+    night = Night(tmp_path, [rung(1)], Limits(windows=[(hour, 1)], life_safety=[(hour, 10)]))  # type: ignore[list-item]
+    night.finds(breach())
+    night.phone("ben").receives_sms("gate B12")
+    night.finds(breach(onset=Instant(night.clock.at + 1)))
+    night.phone("ana").receives_sms("gate B12")
+    night.finds(breach(onset=Instant(night.clock.at + 2), priority=Priority.LIFE_SAFETY))
+    night.phone("ben").receives_sms("gate B12").nothing_more()
+
+
+def test_a_bad_row_is_set_aside_and_the_rest_goes_on(night: Night) -> None:
+    with night.store.begin() as connection:
+        for number, (kind, body) in enumerate(
+            [
+                ("reply", "cat"),
+                ("click", '{"person":1}'),
+                ("spell", "{}"),
+                ("status", '{"channel":"sms","state":"eaten"}'),
+            ]
+        ):
+            connection.execute(inbox.insert().values(id=f"bad-{number}", kind=kind, at=night.clock.at, body=body))
+    night.finds(breach())
+    night.phone("ben").receives_sms("gate B12")
+    assert all(outcome.startswith("set aside: Malformed") for outcome in night.outcomes())
+    with night.reader.connect() as connection:
+        assert len(connection.scalars(select(audit_table.c.what).where(audit_table.c.about.like("bad-%"))).all()) == 4
+
+
+def test_an_edge_that_comes_too_early_waits_for_the_one_before_it(night: Night) -> None:
+    night.finds(breach(number=1, edge=Edge.CLEARED))
+    assert night.outbox() == []
+    night.finds(breach())
+    assert night.incident().state is State.RESOLVED
+    night.phone("ben").receives_sms("gate B12")  # both edges were known in the same moment
+    night.phone("ben").receives_sms("over by itself")
+
+
+def test_one_at_the_desk_takes_it_without_having_been_asked(night: Night) -> None:
+    night.finds(breach())
+    night.phone("ben").receives_sms("gate B12")
+    with night.store.begin() as connection:
+        body = f'{{"person":"desk-1","incident":"{night.incident().id}","meaning":"taken"}}'
+        connection.execute(inbox.insert().values(id="click-1", kind="click", at=night.clock.at, body=body))
+    night.contact.turn()
+    night.phone("ben").receives_sms("desk-1 goes")
+    night.passes(10 * MINUTE)
+    assert night.incident().owner == "desk-1"
+
+
+def test_nobody_on_duty_is_told_by_the_journal_and_tried_again(night: Night) -> None:
+    night.site = small_site([rung(1, role="pilots")])
+    night.start()
+    night.finds(breach())
+    night.passes(5 * MINUTE)
+    with night.reader.connect() as connection:
+        lines = connection.scalars(select(audit_table.c.detail).where(audit_table.c.what == "rung due")).all()
+    assert len(lines) == 6
+    assert set(lines) == {"nobody suitable among 0 on rung 0"}
+    assert ANA not in night.incident().asked
