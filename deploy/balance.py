@@ -23,6 +23,9 @@ from vorab.model import Breach, Delivery, Edge, Priority, ResponseId, RuleId, Se
 RULE, SUBJECT, RESPONSE = RuleId("vorab-balance"), SensorId("vorab"), ResponseId("instruments")
 
 
+Run = tuple[str, int]  #: an ingest, and when it was started
+
+
 class Sum(Struct, frozen=True):
     """One side is what was counted when it came, the other where each one is now."""
 
@@ -42,8 +45,10 @@ class Sum(Struct, frozen=True):
 
 class Balance(Struct, frozen=True):
     sums: list[Sum]
-    stored: dict[tuple[str, int], int] = {}  #: by ingest and run, of the log up to `position`
-    position: int = 0
+    stored: dict[Run, int] = {}
+    quarantined: dict[Run, int] = {}
+    position: int = 0  #: of the last record that was counted
+    number: int = 0  #: of the last quarantined message that was counted
     whole_since: int = 0  #: runs that began earlier are not judged: house-keeping has deleted part of them
 
     @property
@@ -59,14 +64,15 @@ def balance(capture: Path, contact: Path, before: Balance | None = None) -> Bala
     """
     with _reading(contact) as books, _reading(capture) as log:
         cursors = dict(books.execute("SELECT name, value FROM cursors").fetchall())
-        stored, position = _stored(log, before)
-        whole_since = before.whole_since if before else _whole_since(log)
+        before = before or Balance([], whole_since=_whole_since(log))
+        stored, position = _counted(log, _STORED, before.stored, before.position)
+        quarantined, number = _counted(log, _QUARANTINED, before.quarantined, before.number)
         sums = [
-            *_runs(log, stored, whole_since),
+            *_runs(log, stored, quarantined, before.whole_since),
             _breaches(log, books, cursors.get("breaches", 0)),
             _messages(books, cursors.get("messages", 0)),
         ]
-    return Balance(sums, stored, position, whole_since)
+    return Balance(sums, stored, quarantined, position, number, before.whole_since)
 
 
 def report(tx: Transaction, found: Balance) -> None:
@@ -121,18 +127,17 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-def _stored(log: sqlite3.Connection, before: Balance | None) -> tuple[dict[tuple[str, int], int], int]:
-    """Messages in the log by ingest and run, and the position up to which they were counted."""
-    stored = dict(before.stored) if before else {}
-    position = before.position if before else 0
-    last = log.execute("SELECT max(position) FROM batches").fetchone()[0] or position
-    rows = log.execute(
-        "SELECT ingest, run, sum(messages) FROM batches WHERE position > ? AND position <= ? GROUP BY ingest, run",
-        (position, last),
-    )
-    for ingest, run, messages in rows:
-        stored[ingest, run] = stored.get((ingest, run), 0) + messages
-    return stored, last
+_STORED = "SELECT ingest, run, sum(messages), max(position) FROM batches WHERE position > ? GROUP BY ingest, run"
+_QUARANTINED = "SELECT ingest, run, count(*), max(number) FROM quarantine WHERE number > ? GROUP BY ingest, run"
+
+
+def _counted(log: sqlite3.Connection, query: str, before: dict[Run, int], start: int) -> tuple[dict[Run, int], int]:
+    """Messages by run, those counted before and those after `start`; and where to go on."""
+    counted, last = dict(before), start
+    for ingest, run, messages, end in log.execute(query, (start,)):
+        counted[ingest, run] = counted.get((ingest, run), 0) + messages
+        last = max(last, end)
+    return counted, last
 
 
 def _whole_since(log: sqlite3.Connection) -> int:
@@ -141,11 +146,7 @@ def _whole_since(log: sqlite3.Connection) -> int:
     return 0 if first is None or first[0] == 1 else int(first[1]) + 1
 
 
-def _runs(log: sqlite3.Connection, stored: dict[tuple[str, int], int], whole_since: int) -> list[Sum]:
-    quarantined = {
-        (ingest, run): number
-        for ingest, run, number in log.execute("SELECT ingest, run, count(*) FROM quarantine GROUP BY ingest, run")
-    }
+def _runs(log: sqlite3.Connection, stored: dict[Run, int], quarantined: dict[Run, int], whole_since: int) -> list[Sum]:
     return [
         Sum(
             f"messages of ingest {ingest}, run {run}",
@@ -164,13 +165,12 @@ def _runs(log: sqlite3.Connection, stored: dict[tuple[str, int], int], whole_sin
 
 
 def _breaches(log: sqlite3.Connection, books: sqlite3.Connection, taken: int) -> Sum:
-    """Up to the last one that contact took.  Numbers run from 1 without a gap; house-keeping deletes from the start."""
-    first, number = log.execute("SELECT min(number), count(*) FROM breaches WHERE number <= ?", (taken,)).fetchone()
+    """Up to the last one that contact took."""
+    (came,) = log.execute("SELECT count(*) FROM breaches WHERE number <= ?", (taken,)).fetchone()
     opened, edges = books.execute(
         "SELECT count(*), coalesce(sum(next_edge), 0) FROM incidents WHERE breach NOT LIKE ?", (f"{RULE}/%",)
     ).fetchone()
     kept = dict(books.execute("SELECT state, count(*) FROM breaches GROUP BY state").fetchall())
-    came = number + (first - 1 if first is not None else taken)
     return Sum("breaches", came, {"opened": opened, "attached": edges - opened, **kept})
 
 

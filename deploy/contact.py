@@ -271,8 +271,8 @@ def _take_in(tx: Transaction, heard: Heard) -> None:
                 found = heard.value if isinstance(heard.value, Receipt) else None
                 _move(tx, message, delivery.after_lookup(message.row, found, tx.at))
         case Heard(job=Poll() as poll, value=list() as replies):
-            in_order = sorted(reversed(replies), key=lambda one: one.at)  # a provider lists the newest first
-            new = sum(inbox.keep(tx, one) for one in in_order)
+            replies.reverse()  # a provider lists the newest first, in whole seconds
+            new = sum(inbox.keep(tx, one) for one in sorted(replies, key=lambda one: one.at))
             set_cursor(tx.connection, f"replies/{poll.channel}", poll.at)
             if new:
                 tx.note("replies polled", poll.channel, f"{new} that no webhook had brought")

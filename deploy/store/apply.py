@@ -6,6 +6,7 @@ In the caller's transaction: the row locked, the event's own id unique in the jo
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import bindparam, delete, select, text, update
@@ -59,17 +60,14 @@ def take(tx: Transaction, breach: Breach) -> None:
     """One edge of a breach: opens an incident, attaches to the one of its id, or waits for the edges before it."""
     following: Breach | None = breach
     while following is not None:
-        incident = incident_id(following.id)
-        expected = tx.connection.scalar(_NEXT_EDGE, {"incident": incident}) or 0
+        before = read(tx, incident_id(following.id))
+        expected = before.breach.number + 1 if before else 0
         if following.number > expected:
-            tx.connection.execute(
-                _WAIT,
-                {"id": following.id, "edge": following.number, "at": tx.at, "body": wire.pack(following)},
-            )
+            _wait(tx, following)
             return
         if following.number == expected:
-            event = BreachEdge(following) if expected else _opened(tx, following)
-            apply(tx, incident, f"{following.id}#{following.number}", event)
+            event = BreachEdge(following) if before else _opened(tx, following)
+            _apply(tx, before, f"{following.id}#{following.number}", event)
         following = _waiting(tx, following)
 
 
@@ -91,7 +89,7 @@ def wake(tx: Transaction, incident: IncidentId) -> None:
     """What is due for this incident happens, if it still is."""
     found = read(tx, incident)
     if found is not None and _is_due(tx, found):
-        apply(tx, incident, *_due(tx, found))
+        _apply(tx, found, *_due(tx, found))
 
 
 def undelivered(tx: Transaction, message: outbox.Message, reason: str) -> None:
@@ -108,25 +106,28 @@ def read(tx: Transaction, incident: IncidentId) -> Incident | None:
 
 def apply(tx: Transaction, incident: IncidentId, event_id: str, event: Event) -> Incident | None:
     """The incident after this event and all that falls due by it; None = there is none, or it knew the event."""
-    before = read(tx, incident)
-    if (before is None) is not isinstance(event, Opened):
+    found = read(tx, incident)
+    if found is None or tx.knows(event_id):
         return None
-    now: Incident | None = before
+    return _apply(tx, found, event_id, event)
+
+
+def _apply(tx: Transaction, before: Incident | None, event_id: str, event: Event) -> Incident:
+    """A new event of an incident that is locked.  What is due at once, and what cannot be sent, are events too."""
     ahead: deque[tuple[str, Event]] = deque([(event_id, event)])
+    now = before
     while ahead:
         event_id, event = ahead.popleft()
         after, orders = step(now, event, tx.at)
-        if not _journalled(tx, after, event_id, event):
-            continue
+        tx.journal(after, event_id, _kind(event), wire.pack(event))
         tx.note(*_line(now, after, event, orders))
         now = after
-        ahead.extend(_carry_out(tx, after, event, orders))
+        ahead.extend(one for one in _carry_out(tx, after, event, orders) if not tx.knows(one[0]))
         if not ahead and _is_due(tx, after):
             ahead.append(_due(tx, after))
-    if now is not before and now is not None:
-        _write(tx, now, new=before is None)
-        return now
-    return None
+    assert now is not None
+    _write(tx, now, new=before is None)
+    return now
 
 
 # --- events that the host makes ---------------------------------------------------------------------------------------
@@ -170,6 +171,11 @@ def _failed(notification: Notification, reason: str) -> tuple[str, Event]:
     return f"{notification.id}/failed", event
 
 
+def _wait(tx: Transaction, breach: Breach) -> None:
+    values = {"id": breach.id, "edge": breach.number, "at": tx.at, "body": wire.pack(breach)}
+    tx.connection.execute(_WAIT, values)
+
+
 def _waiting(tx: Transaction, applied: Breach) -> Breach | None:
     """The edge after this one, if it came too early; it waits no longer."""
     key = {"breach": applied.id, "number": applied.number + 1}
@@ -181,18 +187,11 @@ def _waiting(tx: Transaction, applied: Breach) -> Breach | None:
 
 
 def _code(tx: Transaction, incident: IncidentId) -> str:
-    """Four digits that no open incident has, made from its id; six when four tries are taken (many are open)."""
+    """Digits that no open incident has: four, made from its id; six when four tries are taken, for many are open."""
     digits = f"{int(incident, 16):020d}"
-    tries = [digits[at : at + 4] for at in (16, 12, 8, 4)] + [digits[at : at + 6] for at in range(14, 0, -2)]
-    taken = set(tx.connection.scalars(_CODES, {"codes": tries}))
-    free = next((code for code in tries if code not in taken), None)
-    if free is None:
-        free = next(code for code in (f"{number:06d}" for number in range(10**6)) if not _is_taken(tx, code))
-    return free
-
-
-def _is_taken(tx: Transaction, code: str) -> bool:
-    return bool(tx.connection.scalars(_CODES, {"codes": [code]}).all())
+    short = (digits[at : at + 4] for at in (16, 12, 8, 4))
+    long = (f"{(int(digits[-6:]) + step) % 10**6:06d}" for step in range(10**6))
+    return next(code for code in chain(short, long) if not tx.connection.scalar(_IS_OPEN, {"code": code}))
 
 
 # --- orders -----------------------------------------------------------------------------------------------------------
@@ -313,19 +312,6 @@ def _names(tx: Transaction, place: Place | None, language: str) -> list[str]:
 # --- rows -------------------------------------------------------------------------------------------------------------
 
 
-def _journalled(tx: Transaction, incident: Incident, event_id: str, event: Event) -> bool:
-    """Whether this event is new."""
-    values = {
-        "incident": incident.id,
-        "event": incident.events,
-        "id": event_id,
-        "at": tx.at,
-        "kind": type(event).__struct_config__.tag,
-        "body": wire.pack(event),
-    }
-    return tx.connection.execute(_JOURNAL, values).rowcount == 1
-
-
 def _write(tx: Transaction, incident: Incident, *, new: bool) -> None:
     breach = incident.breach
     values: dict[str, Any] = {
@@ -352,6 +338,10 @@ def _line(before: Incident | None, after: Incident, event: Event, orders: list[O
     detail = "; ".join([*moved, *_why(event, after), *told])
     who = event.by if isinstance(event, Answer) else "vorab"
     return _what(event), after.id, detail, who
+
+
+def _kind(event: Event) -> str:
+    return str(type(event).__struct_config__.tag)
 
 
 def _what(event: Event) -> str:
@@ -381,16 +371,9 @@ def _why(event: Event, incident: Incident) -> list[str]:
     return []
 
 
-_NEXT_EDGE = select(incidents.c.next_edge).where(incidents.c.id == bindparam("incident"))
 _BODY = select(incidents.c.body).where(incidents.c.id == bindparam("incident")).with_for_update()
-_CODES = select(incidents.c.code).where(
-    incidents.c.resolved_at.is_(None), incidents.c.code.in_(bindparam("codes", expanding=True))
-)
+_IS_OPEN = select(incidents.c.id).where(incidents.c.resolved_at.is_(None), incidents.c.code == bindparam("code"))
 _UPDATE = update(incidents).where(incidents.c.id == bindparam("incident"))
-_JOURNAL = text(
-    "INSERT INTO journal (incident, event, id, at, kind, body) VALUES (:incident, :event, :id, :at, :kind, :body)"
-    " ON CONFLICT (id) DO NOTHING"
-)
 _WAIT = text(
     "INSERT INTO breaches (id, edge, state, at, body) VALUES (:id, :edge, 'waiting', :at, :body)"
     " ON CONFLICT (id, edge) DO NOTHING"

@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Self, TypeVar
 
 from msgspec import Struct
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, bindparam, select, text
 from sqlalchemy.exc import OperationalError
 
 from deploy.store import audit
 from deploy.store.store import opted_out
+from deploy.store.tables import journal
 from notifiers.text import Texts
-from vorab.model import Instant, Notification
+from vorab.model import Incident, Instant, Notification
 from vorab.ports import Channel, Directory
 from vorab.site import Limits
 
@@ -58,6 +59,7 @@ class Transaction:
         self.looks: list[Look] = []
         self.lines: list[audit.Line] = []
         self.ordered = 0  #: messages put into the outbox
+        self._events: dict[str, dict[str, object]] = {}  #: for the journal, by their ids
         self._opted_out: set[tuple[str, str]] | None = None
 
     def each(
@@ -74,7 +76,7 @@ class Transaction:
     def _handle_or(
         self, set_aside: Callable[[Self, T, str], None], handle: Callable[[Self, T], object], item: T
     ) -> None:
-        kept = len(self.claims), len(self.looks), len(self.lines), self.ordered
+        kept = len(self.claims), len(self.looks), len(self.lines), self.ordered, self._events.copy()
         savepoint = self.connection.begin_nested()
         try:
             handle(self, item)
@@ -82,7 +84,7 @@ class Transaction:
             raise  # the store itself, not this item
         except Exception as error:
             savepoint.rollback()
-            claims, looks, lines, self.ordered = kept
+            claims, looks, lines, self.ordered, self._events = kept
             del self.claims[claims:], self.looks[looks:], self.lines[lines:]
             self.forget_opt_outs()
             set_aside(self, item, f"{type(error).__name__}: {error}")
@@ -103,13 +105,32 @@ class Transaction:
     def forget_opt_outs(self) -> None:
         self._opted_out = None
 
+    def journal(self, incident: Incident, event_id: str, kind: str, body: bytes) -> None:
+        """The event that made this incident what it is."""
+        number = incident.events
+        self._events[event_id] = {
+            "incident": incident.id,
+            "event": number,
+            "id": event_id,
+            "at": self.at,
+            "kind": kind,
+            "body": body,
+        }
+
+    def knows(self, event_id: str) -> bool:
+        """Whether some incident has taken this event before: each acts once (law 6)."""
+        return event_id in self._events or bool(self.connection.scalar(_KNOWN, {"event": event_id}))
+
     def close(self) -> None:
-        """All is written: what was noted, and how many messages were ordered (law 2)."""
+        """All is written: the journal, what was noted, and how many messages were ordered (law 2)."""
+        if self._events:
+            self.connection.execute(journal.insert(), list(self._events.values()))
         audit.write(self.connection, self.lines)
         if self.ordered:
             self.connection.execute(_ORDERED, {"more": self.ordered})
 
 
+_KNOWN = select(journal.c.number).where(journal.c.id == bindparam("event"))
 _ORDERED = text(
     "INSERT INTO cursors (name, value) VALUES ('messages', :more)"
     " ON CONFLICT (name) DO UPDATE SET value = cursors.value + excluded.value"

@@ -33,8 +33,13 @@ class Night:
         self.store: Engine = open_store(folder / "contact.db")
         self.reader = open_reader(folder / "contact.db")
         self.sms = Sms(
-            Settings(
-                account_sid=self.world.account, auth_token=self.world.token, sender=OURS, base_url="http://phones"
+            Settings.model_validate(
+                {
+                    "account_sid": self.world.account,
+                    "auth_token": self.world.token,
+                    "sender": OURS,
+                    "base_url": "http://phones",
+                }
             ),
             self.world,
         )
