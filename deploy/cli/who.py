@@ -1,5 +1,6 @@
 """`vorab who`: who would be called for a sensor, in which order, and why.  Nobody is called."""
 
+import sys
 from pathlib import Path
 
 import msgspec
@@ -14,7 +15,7 @@ from deploy.site.measures import write_span
 from deploy.store.store import open_incidents, open_reader, opted_out
 from rules.ruleset import Rule, unpack
 from vorab.errors import ConfigurationError
-from vorab.model import Candidate, Instant, PersonId, Rung
+from vorab.model import Candidate, Instant, PersonId, Rung, Span
 from vorab.site import Person, Response, Sensor, Site
 from workflows.directory.stub import SiteDirectory
 from workflows.nearest import candidates
@@ -61,10 +62,7 @@ def _ladders(site: Site, directory: SiteDirectory, sensor: Sensor, at: Instant, 
         (
             response,
             rules,
-            [
-                (rung, candidates(directory, place, rung, response, at, site.zone, *load_))
-                for rung in response.ladder
-            ],
+            [(rung, candidates(directory, place, rung, response, at, site.zone, *load_)) for rung in response.ladder],
         )
         for response in site.responses
         if (rules := [rule for rule in watching if rule.respond == response.id])
@@ -82,7 +80,7 @@ def _object(sensor: Sensor, at: Instant, response: Response, rules: list[Rule], 
 
 
 def _print(site: Site, directory: SiteDirectory, sensor: Sensor, at: Instant, ladders: list[Ladder]) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
     place = directory.place_of(sensor.id)
     where = " › ".join(filter(None, (_name(directory, each) for each in place.path))) if place else "no place"
     console.print(f"[bold]{sensor.id}[/]  {where}  {day(at, site.zone)} {site.zone}")
@@ -101,11 +99,12 @@ def _name(directory: SiteDirectory, place: str) -> str:
 def _table(directory: SiteDirectory, rungs: list[tuple[Rung, list[Candidate]]]) -> Table:
     """One row for each who would be asked; and once, at the end, who is excluded and why."""
     table = Table(box=None, padding=(0, 2, 0, 2), show_header=False)
-    passed, left_out = 0, {}
+    passed = 0
+    left_out: dict[str, Candidate] = {}
     for number, (rung, found) in enumerate(rungs, 1):
         asked = [each for each in found if each.suitable][: rung.count]
         left_out |= {each.person: each for each in found if not each.suitable}
-        label = f"{number}. after {write_span(passed)}" if passed else f"{number}. at once"
+        label = f"{number}. after {write_span(Span(passed))}" if passed else f"{number}. at once"
         for each in asked:
             table.add_row(label, _person(directory, each), ", ".join(each.reasons))
             label = ""

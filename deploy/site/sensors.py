@@ -2,16 +2,15 @@
 
 import re
 from collections.abc import Iterator
-from importlib.metadata import entry_points
-from pathlib import Path
 
-import ingest.sensors
 from deploy.site.document import Document, Path_
 from deploy.site.faults import unknown
 from deploy.site.files import ID, SensorsFile
 from deploy.site.files import Sensor as Entry
 from deploy.site.files import SensorType as TypeEntry
 from deploy.site.measures import between
+from ingest import sensors as decoders
+from vorab.errors import ConfigurationError
 from vorab.model import PlaceId, Quantity, SensorId, Span
 from vorab.site import Sensor, SensorType
 
@@ -20,22 +19,19 @@ _SPAN = re.compile(r"(\d{1,6})\.\.(\d{1,6})")
 MAX_ALIKE = 20_000  #: sensors that one line may stand for
 
 
-def decoders() -> set[str]:
-    """The decoders there are: the files in ingest/sensors/, and the plug-ins of the group `vorab.sensor`."""
-    folders = [Path(each) for each in ingest.sensors.__path__]
-    ours = {file.stem for folder in folders for file in folder.glob("*.py") if not file.stem.startswith("_")}
-    return ours | {each.name for each in entry_points(group="vorab.sensor")}
-
-
 def types(document: Document, file: SensorsFile) -> dict[str, SensorType]:
-    known = decoders()
-    return {name: _type(document, name, entry, known) for name, entry in file.types.items()}
+    return {name: _type(document, name, entry) for name, entry in file.types.items()}
 
 
-def _type(document: Document, name: str, entry: TypeEntry, known: set[str]) -> SensorType:
+def _type(document: Document, name: str, entry: TypeEntry) -> SensorType:
     path: Path_ = ("types", name)
-    if len(known) > 2 and entry.decoder not in known:
-        document.fault((*path, "decoder"), unknown("decoder", entry.decoder, known))
+    if entry.decoder not in decoders.names():
+        document.fault((*path, "decoder"), unknown("decoder", entry.decoder, decoders.names()))
+    else:
+        try:
+            decoders.find(entry.decoder, entry.options)
+        except ConfigurationError as error:
+            document.fault((*path, "options"), str(error))
     ranges: dict[Quantity, tuple[float, float]] = {}
     for quantity, text in entry.ranges.items():
         try:

@@ -1,0 +1,62 @@
+"""`vorab quarantine`: what could not be understood, and its second chance."""
+
+import getpass
+import json
+import uuid
+from pathlib import Path
+
+from deploy.cli.folders import data_of, existing
+from deploy.cli.instants import iso, now
+from deploy.log.sqlite import open_reader
+from deploy.store.store import open_store
+from deploy.store.tables import commands
+from deploy.wake import Ringer
+from vorab.errors import ConfigurationError
+
+SHOWN = 80  #: bytes of a payload in the list; --json has all
+
+
+def listed(site: Path, data: Path | None, as_json: bool) -> int:
+    """Prints what waits in quarantine.  Raises ConfigurationError."""
+    log = open_reader(existing(site, data, "capture.db"))
+    found = log.quarantine()
+    log.close()
+    for number, each in found:
+        topic, payload = each.topic.decode(errors="backslashreplace"), each.payload.decode(errors="backslashreplace")
+        if as_json:
+            fields = {"number": number, "received_at": iso(each.received_at), "topic": topic, "reason": each.reason}
+            print(json.dumps({**fields, "payload": payload}))
+        else:
+            shown = repr(payload[:SHOWN])[1:-1] + (" …" if len(payload) > SHOWN else "")
+            print(f"{number:>5}  {iso(each.received_at)[:19]}  {topic}  {each.reason}\n       {shown}")
+    if not found and not as_json:
+        print("nothing: every message was understood")
+    return 0
+
+
+def again(site: Path, data: Path | None, numbers: list[int]) -> int:
+    """Asks capture to decode them once more.  Raises ConfigurationError for a number that does not wait."""
+    log = open_reader(existing(site, data, "capture.db"))
+    waiting = {number for number, _ in log.quarantine()}
+    log.close()
+    if strange := sorted(set(numbers) - waiting):
+        raise ConfigurationError(f"no {', '.join(map(str, strange))} in quarantine; see: vorab quarantine list")
+    wanted = sorted(numbers or waiting)
+    if not wanted:
+        print("nothing: every message was understood")
+        return 0
+    engine = open_store(existing(site, data, "contact.db"))
+    with engine.begin() as connection:
+        connection.execute(
+            commands.insert().values(
+                id=str(uuid.uuid4()),
+                at=now(),
+                by=getpass.getuser(),
+                kind="quarantine-again",
+                body=json.dumps({"numbers": wanted}),
+            )
+        )
+    engine.dispose()
+    Ringer(data_of(site, data)).ring("capture")
+    print(f"{len(wanted)} to be decoded again; what is still not understood stays in the list")
+    return 0
