@@ -1,4 +1,4 @@
-"""The commands, their arguments and their help.  What a command does is imported when it runs: `version` stays quick."""
+"""The commands, their arguments and their help.  What one does is imported when it runs: `version` stays quick."""
 
 from pathlib import Path
 from typing import Annotated

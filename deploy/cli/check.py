@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 
 from deploy.site.load import check, load
+from rules.ruleset import unpack
 from vorab.site import Site
 
 
@@ -23,8 +24,6 @@ def report(folder: Path, as_json: bool) -> int:
 
 
 def _contents(site: Site) -> str:
-    from rules.ruleset import unpack
-
     rules, people = len(unpack(site.rules).rules), len(site.people)
     return f"{site.name}: {_count(len(site.sensors), 'sensor')}, {_count(rules, 'rule')}, {people} people"
 

@@ -5,13 +5,13 @@ from itertools import groupby
 from pathlib import Path
 
 import msgspec
+from rules.ruleset import unpack
 
 from deploy.site.document import read
-from deploy.site.examples import Played, play
 from deploy.site.files import Id, Rule
 from deploy.site.load import load
+from deploy.site.play import Played, play
 from deploy.site.validate import validated
-from rules.ruleset import unpack
 from vorab.model import RuleId
 
 

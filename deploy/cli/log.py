@@ -52,10 +52,7 @@ def report(site: Path, data: Path | None, pattern: str, last: int, follow: bool,
 
 
 def _newest(log: Reader) -> int:
-    number = 0
-    for number, _ in breaches(log):
-        pass
-    return number
+    return max((number for number, _ in breaches(log)), default=0)
 
 
 def _last(log: Reader, pattern: str, count: int) -> list[Line]:

@@ -4,6 +4,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import msgspec
+from rules.limits import Limits
+from rules.ruleset import Rule, unpack
+from rules.silent import Silent
+from rules.state import State
+from rules.without import Without
 
 from deploy.cli import words
 from deploy.cli.folders import existing
@@ -13,11 +18,6 @@ from deploy.log.sqlite import Reader, open_reader
 from deploy.site.faults import unknown
 from deploy.site.load import load
 from deploy.site.measures import write_span
-from rules.limits import Limits
-from rules.ruleset import Rule, unpack
-from rules.silent import Silent
-from rules.state import State
-from rules.without import Without
 from vorab.errors import ConfigurationError
 from vorab.model import MINUTE, SECOND, Breach, Edge, Instant, Quality, Quantity, Reading, SensorId, Span
 from vorab.site import Site
@@ -111,36 +111,37 @@ def _reading_line(rule: Rule, reading: Reading, sensor: SensorId) -> str:
 def _verdict(rule: Rule, told: list[Reading], found: list[Breach], start: Instant, at: Instant, zone: str) -> str:
     """One sentence: broken or not at that instant, since when, and how much was missing."""
     before = [each for each in found if each.at <= at]
-    if before and before[-1].edge is not Edge.CLEARED:
-        last = before[-1]
+    last = before[-1] if before else None
+    if last is not None and last.edge is not Edge.CLEARED:
         note = f"; {last.note}" if last.note else ""
-        return f"broken at {clock(at, zone)}: {last.edge} at {clock(last.at, zone)}, holds since {clock(last.onset, zone)}{note}"
-    cleared = f", cleared at {clock(before[-1].at, zone)}" if before and before[-1].at >= start else ""
+        edge = f"{last.edge} at {clock(last.at, zone)}, holds since {clock(last.onset, zone)}"
+        return f"broken at {clock(at, zone)}: {edge}{note}"
+    cleared = f", cleared at {clock(last.at, zone)}" if last is not None and last.at >= start else ""
     return f"not broken at {clock(at, zone)}{cleared}; {_missing(rule, told, start, at, zone)}"
 
 
 def _missing(rule: Rule, told: list[Reading], start: Instant, at: Instant, zone: str) -> str:
+    """How much of what the rule asks for was there since `start`."""
+    since, heard = clock(start, zone), [each for each in told if each.at <= at]
     if isinstance(rule.when, Silent):
-        gaps = [Span(b - a) for a, b in pairwise([start, *(each.at for each in told if each.at <= at), at])]
-        return f"the longest silence since {clock(start, zone)} is {_short(max(gaps))}, the rule asks for {write_span(rule.when.span)}"
-    longest = _longest(rule, told, at)
-    if not told:
-        return f"it said nothing of that since {clock(start, zone)}"
-    if longest is None:
-        return f"since {clock(start, zone)} its condition never held"
-    wanted = min(
-        [rule.for_, *(rule.when.for_levels.values() if isinstance(rule.when, Limits) else ())] or [Span(0)],
-        default=Span(0),
-    )
-    return f"the longest it held since {clock(start, zone)} is {_short(longest)}, the rule asks for {write_span(Span(wanted))}"
+        longest = max(b - a for a, b in pairwise([start, *(each.at for each in heard), at]))
+        wanted = write_span(rule.when.span)
+        return f"the longest silence since {since} is {_short(Span(longest))}, the rule asks for {wanted}"
+    if not heard:
+        return f"it said nothing of that since {since}"
+    held = _longest(rule, heard, at)
+    if held is None:
+        return f"since {since} its condition never held"
+    levels = rule.when.for_levels.values() if isinstance(rule.when, Limits) else ()
+    wanted = write_span(min(levels, default=rule.for_))
+    return f"the longest it held since {since} is {_short(held)}, the rule asks for {wanted}"
 
 
 def _longest(rule: Rule, told: list[Reading], at: Instant) -> Span | None:
     """The longest span for which the condition itself held up to then; None = never."""
-    longest, since = None, None
+    longest: Span | None = None
+    since: Instant | None = None
     for each in told:
-        if each.at > at:
-            break
         for one in each.samples:
             if one.quality is Quality.BAD or one.quantity not in _listens_to(rule):
                 continue

@@ -20,6 +20,8 @@ from deploy.site.faults import Fault
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 24  #: of lists and mappings in each other
 
+_DEEP = f"too deep: more than {MAX_DEPTH} lists and mappings in each other"
+
 Path_ = tuple[str | int, ...]  #: keys and list positions from the top of the file
 Position = tuple[int, int]  #: line and column, from 1
 
@@ -28,6 +30,7 @@ _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False, "True
 _INT = re.compile(r"[-+]?[0-9]{1,18}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?")
 _CONTROL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_OPENING = re.compile(r"[\[\]{}\n]|(?<![^\s])[-?](?=\s)")
 _DIRECTIVE = re.compile(r"^%", re.MULTILINE)
 
 
@@ -100,10 +103,22 @@ def _refuse_odd(document: Document, text: str) -> None:
         document.faults.append(_fault_at(document.file, text, found.start(), f"a character {found[0]!r}: remove it"))
     if found := _DIRECTIVE.search(text):
         document.faults.append(_fault_at(document.file, text, found.start(), "no % directives here: remove the line"))
+    if deep := _too_deep(text):
+        document.faults.append(_fault_at(document.file, text, deep, _DEEP))
     tab = re.compile(r"^ *\t", re.MULTILINE).search(text)
     if tab:
         message = "a tab: YAML is indented with spaces"
         document.faults.append(_fault_at(document.file, text, tab.end() - 1, message))
+
+
+def _too_deep(text: str) -> int | None:
+    """Where more brackets or dashes stand open than anybody writes: the parser's time grows with their square."""
+    depth = 0
+    for found in _OPENING.finditer(text):
+        depth = 0 if found[0] == "\n" else depth + (found[0] in "[{-?") - (found[0] in "]}")
+        if depth > 4 * MAX_DEPTH:
+            return found.start()
+    return None
 
 
 def _fault_at(file: str, text: str, offset: int, message: str) -> Fault:
@@ -121,7 +136,7 @@ def _build(document: Document, text: str) -> None:
     except YAMLError as error:
         raise _UnreadableError(f"not YAML: {error}") from None
     except RecursionError:
-        raise _UnreadableError("too deep: lists and mappings in each other") from None
+        raise _UnreadableError(_DEEP) from None
     if node is None:
         raise _UnreadableError("this file is empty")
     document.data = _value(document, node, ())
@@ -144,7 +159,7 @@ def _value(document: Document, node: Node, path: Path_) -> Any:
         document.fault(path, "no anchors and aliases (& and *) here: write it out, or put the text in quotes")
         return None
     if len(path) > MAX_DEPTH:
-        document.fault(path, f"too deep: more than {MAX_DEPTH} lists and mappings in each other")
+        document.fault(path, _DEEP)
         return None
     if not _is_plain(node):
         document.fault(path, "no tags (!) here: remove it, or put the text in quotes")

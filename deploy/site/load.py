@@ -17,10 +17,12 @@ from deploy.site.files import Channel, Id, PlacesFile, SensorsFile, SiteFile
 from deploy.site.files import Person as PersonEntry
 from deploy.site.files import Response as ResponseEntry
 from deploy.site.measures import span
-from deploy.site.surroundings import Surroundings
+from deploy.site.ruleset import ruleset
+from deploy.site.surroundings import Surroundings, Unread
 from deploy.site.validate import part, validated
 from notifiers import channels
 from notifiers.text import check as check_texts
+from rules.ruleset import hash_of, pack
 from vorab.errors import ConfigurationError
 from vorab.model import Span
 from vorab.site import Broker, ChannelSettings, Limits, Site
@@ -41,13 +43,6 @@ def load(folder: Path) -> Site:
 def check(folder: Path) -> list[Fault]:
     """Everything that is wrong or doubtful, in the order of the files."""
     return _assemble(folder)[1]
-
-
-class Unread(set[str]):
-    """The names of a file that could not be read: nothing is said against any name."""
-
-    def __contains__(self, name: object) -> bool:
-        return True
 
 
 def _assemble(folder: Path) -> tuple[Site | None, list[Fault]]:
@@ -82,7 +77,7 @@ class _Files:
 
 def _site(folder: Path, files: _Files) -> Site | None:
     file: SiteFile | None = validated(files.site, SiteFile, 2)
-    demo = bool(file and file.demo)
+    demo = file is None or file.demo
     languages = file.languages if file else []
     channel_names, ingests = _names(files.site, "channels"), _ingests(files.site)
     place_names, sensor_names = _names(files.places, "places"), _sensor_names(files.sensors)
@@ -102,7 +97,7 @@ def _site(folder: Path, files: _Files) -> Site | None:
     )
     answers: dict[str, ResponseEntry] = validated(files.responses, dict[Id, ResponseEntry], 1) or {}
     responses = people_of.responses(files.responses, answers, channels=channel_names, roles=_roles(files.people))
-    if entries.keys() == people_names and isinstance(file, SiteFile):
+    if not files.people.faults and file is not None:
         for response in responses:
             people_of.uncovered(files.responses, response, people)
 
@@ -115,7 +110,7 @@ def _site(folder: Path, files: _Files) -> Site | None:
         responses=response_names,
         people=people_names,
     )
-    rules, rules_hash = _rules(files.rules, surroundings)
+    rules = ruleset(files.rules, surroundings)
     if file is None:
         return None
     return Site(
@@ -130,8 +125,8 @@ def _site(folder: Path, files: _Files) -> Site | None:
         ways=ways,
         people=people,
         responses=responses,
-        rules=rules,
-        rules_hash=rules_hash,
+        rules=pack(rules),
+        rules_hash=hash_of(rules),
         templates=_texts(folder, files.templates),
         retain=Span(file.retain),
         demo=demo,
@@ -165,17 +160,6 @@ def _roles(document: Document) -> set[str]:
 
 
 # --- the parts --------------------------------------------------------------------------------------------------------
-
-
-def _rules(documents: list[Document], surroundings: Surroundings) -> tuple[bytes, str]:
-    """The packed rule set and its hash."""
-    try:
-        from deploy.site.ruleset import ruleset
-        from rules.ruleset import hash_of, pack
-    except ImportError:  # the engine is not there yet
-        return b"", ""
-    found = ruleset(documents, surroundings)
-    return pack(found), hash_of(found)
 
 
 def _zone(document: Document, file: SiteFile) -> str:

@@ -4,6 +4,13 @@ from vorab.model import SensorId
 from vorab.site import Place, Sensor
 
 
+class Unread(set[str]):
+    """The names of a file that could not be read: nothing is said against any name."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
 class Surroundings:
     """What rules may name."""
 
@@ -26,7 +33,7 @@ class Surroundings:
     @property
     def whole(self) -> bool:
         """Every sensor that the files speak of could be read: only then may a rule be told that it watches nothing."""
-        return self.sensor_names == set(self.sensors)
+        return not isinstance(self.sensor_names, Unread) and self.sensor_names == set(self.sensors)
 
     def around(self, sensor: Sensor) -> list[Place]:
         """The places the sensor stands in, the outermost first."""
