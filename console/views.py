@@ -29,7 +29,7 @@ class Summary(Struct, frozen=True):
     priority_name: str
     rank: int  #: of the priority; higher is more urgent
     what: str  #: the rule in the operator's words
-    finding: str  #: the value that decided
+    finding: str  #: the value that decided, where `what` has not said it
     place: list[str]  #: names, outermost first; empty = the sensor has no place
     subject: str  #: the sensor
     since: str  #: onset of the breach, ISO 8601
@@ -97,7 +97,7 @@ class Views:
             priority_name=words.PRIORITIES[breach.priority],
             rank=breach.priority.rank,
             what=words.headline(breach),
-            finding=words.finding(breach),
+            finding=words.beside(breach),
             place=self._place(breach.subject),
             subject=breach.subject,
             since=moment(breach.onset),

@@ -67,7 +67,7 @@ TEXTS = {
     "nothing_out": "Press a button: the device's MQTT message appears here, as it was published.",
     "retained": "retained",
     "simulated": "Each button makes a simulated device publish over MQTT exactly what a real one publishes.",
-    "keys": "j k next · t take · d done",
+    "shortcuts": "j k next · t take · d done",
 }
 
 PRIORITIES = {
@@ -78,6 +78,8 @@ PRIORITIES = {
 }
 
 CHANNELS = {"sms": "SMS", "voice": "voice", "desktop": "desk", "email": "e-mail"}
+
+_SHORT = {"aed": "AED", "co2": "CO₂", "co": "CO", "pm2": "PM2", "pm10": "PM10"}
 
 #: Said of a value that is true, and of one that is false.
 _STATES = {
@@ -137,9 +139,15 @@ Name = Callable[[PersonId | str], str]
 
 
 def headline(breach: Breach) -> str:
-    """The rule in the operator's own words: door-held-open → Door held open."""
-    words = breach.rule.replace("-", " ").replace("_", " ").strip()
-    return words[:1].upper() + words[1:]
+    """The rule in the operator's own words: door-held-open → Door held open, aed-taken → AED taken."""
+    words = [_SHORT.get(word, word) for word in breach.rule.replace("-", " ").replace("_", " ").split()]
+    return " ".join([words[0][:1].upper() + words[0][1:], *words[1:]]) if words else ""
+
+
+def beside(breach: Breach) -> str:
+    """The finding, where the headline has not said it already."""
+    said = finding(breach)
+    return "" if said in headline(breach).lower().split() else said
 
 
 def finding(breach: Breach) -> str:
@@ -230,9 +238,9 @@ def _edge(breach: Breach) -> str:
     said = finding(breach)
     match breach.edge:
         case Edge.RAISED:
-            held = breach.at - breach.onset
+            value, held = beside(breach), breach.at - breach.onset
             lasted = f" for {span(held)}" if held >= SECOND else ""
-            return f"{headline(breach)}{f': {said}{lasted}' if said else lasted}"
+            return f"{headline(breach)}{f': {value}' if value else ''}{lasted}"
         case Edge.LEVEL:
             return f"Now {PRIORITIES[breach.priority].lower()}{f': {said}' if said else ''}"
         case Edge.CLEARED:

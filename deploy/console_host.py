@@ -12,7 +12,6 @@ from typing import cast
 
 import uvicorn
 from fastapi import FastAPI
-from msgspec.structs import replace
 from sqlalchemy import Connection, Engine, Row, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
@@ -31,7 +30,7 @@ from vorab import crash
 from vorab.errors import TemporaryFailure
 from vorab.model import Incident, Instant, Priority
 from vorab.ports import Hooks, InboxItem
-from vorab.site import ChannelSettings, Site
+from vorab.site import Site
 from vorab.wire import INCIDENT, unpack
 from workflows.directory.stub import SiteDirectory
 
@@ -155,7 +154,7 @@ def main(site_folder: Path, data: Path) -> int:
             ports.Outside(
                 site=site,
                 directory=SiteDirectory(site),
-                public_url=public_url(site, found),
+                public_url=runtime.public_url(site, found),
                 reader=StoreReader(open_reader(data / "contact.db")),
                 inbox=StoreInbox(open_store(data / "contact.db"), Ringer(data)),
                 now=_now,
@@ -191,23 +190,10 @@ def _simulated(site: Site, found: runtime.Runtime) -> Iterator[Simulator]:
         publisher.close()
 
 
-def public_url(site: Site, found: runtime.Runtime) -> str:
-    """Where providers reach our webhooks; in a demo the provider is on this machine, and the port was found free."""
-    return f"http://127.0.0.1:{found.console_port}" if site.demo else site.public_url.rstrip("/")
-
-
 def hooks(site: Site, found: runtime.Runtime) -> dict[str, Hooks]:
     """By path, of the channels whose provider calls us."""
-    channel = build(_channels(site, found)).get("sms")
+    channel = build(runtime.channel_settings(site, found)).get("sms")
     return {} if channel is None else {f"/twilio/{name}": cast(Hooks, channel) for name in ("sms", "status")}
-
-
-def _channels(site: Site, found: runtime.Runtime) -> list[ChannelSettings]:
-    """As in the site file, with the addresses of the demo's own telephones and of this console filled in."""
-    ours: dict[str, object] = {"public_url": public_url(site, found)}
-    if found.phones_port:
-        ours |= {"base_url": f"http://127.0.0.1:{found.phones_port}", "allow_private": True}
-    return [replace(channel, settings=channel.settings | ours) for channel in site.channels]
 
 
 async def _serve(app: FastAPI, stream: Stream, port: int, data: Path) -> None:
@@ -238,9 +224,12 @@ async def _serve(app: FastAPI, stream: Stream, port: int, data: Path) -> None:
 
     asyncio.get_running_loop().add_reader(bell.fileno(), ring)
     feed = asyncio.create_task(stream.run(woken))
+    feed.add_done_callback(lambda _: setattr(server, "should_exit", True))  # a desk that is not live ends
     try:
         await server.serve()
-    finally:
         feed.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await feed
+    finally:
         asyncio.get_running_loop().remove_reader(bell.fileno())
         bell.close()

@@ -47,3 +47,6 @@ class Ringer:
     def ring(self, name: str) -> None:
         with contextlib.suppress(OSError):
             self._socket.sendto(b"!", str(self._data / f"{name}.bell"))
+
+    def close(self) -> None:
+        self._socket.close()

@@ -8,6 +8,7 @@ const SHAPES = { "life-safety": "◆", high: "▲", medium: "●", low: "○" };
 const incidents = new Map();  // id → as the API lists it
 const waiting = new Map();  // "incident meaning" → what was clicked, until the incident has moved
 let selected = null;
+let isPicked = false;  // by a person; until then the most urgent one is shown
 let people = [];
 let ahead = 0;  // ms by which the server's clock is ahead of ours
 let stream = null;
@@ -25,7 +26,7 @@ async function load() {
   ahead = Date.parse(open.now) - Date.now();
   incidents.clear();
   for (const incident of [...resolved.incidents, ...open.incidents]) incidents.set(incident.id, incident);
-  if (!incidents.has(selected)) selected = null;
+  if (!incidents.has(selected)) [selected, isPicked] = [null, false];
   show();
   showThread();
   return open.position;
@@ -93,7 +94,7 @@ function listed() {
 
 function show() {
   const [open, resolved] = listed();
-  if (selected === null && open.length > 0) {
+  if (!isPicked && open.length > 0 && selected !== open[0].id) {
     selected = open[0].id;
     showThread();
   }
@@ -158,7 +159,7 @@ function showTitle() {
 // --- the thread ------------------------------------------------------------------------------------------------------
 
 function select(id) {
-  selected = id;
+  [selected, isPicked] = [id, true];
   show();
   showThread();
 }
@@ -236,7 +237,7 @@ function buttons(incident) {
     class: meaning === "taken" && incident.state === "triggered" ? "primary" : "",
     "data-meaning": meaning, "aria-keyshortcuts": key, onclick: () => answer(meaning),
   }, text);
-  return make("div", { class: "answer" },
+  return make("div", { class: "actions" },
     incident.state === "triggered" ? button("taken", texts.take, "t") : "",
     button("done", texts.done, "d"), make("label", { for: "as" }, texts.as), as);
 }

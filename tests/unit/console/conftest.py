@@ -2,14 +2,13 @@
 
 import asyncio
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
-from pydantic import SecretStr
 
 from console import ports, signin
 from console.app import create
@@ -49,6 +48,8 @@ START = Instant(1_764_000_000 * SECOND)
 PUBLIC_URL = "https://desk.example"
 HOSTILE = "<script>alert(1)</script>\"'&"
 SECRET = "abcd-efgh-jkmn-pqrs"
+#: Made once: both take longer than a test.
+HASHED, TEXTS = signin.hashed(SECRET, b"0123456789abcdef"), Texts({}, "Europe/Paris")
 TOKEN = "0123456789abcdef0123456789abcdef"
 ACCOUNT = "AC" + "0" * 32
 OURS = {"origin": "http://localhost", "content-type": "application/json"}
@@ -81,7 +82,7 @@ class Browser:
     """Asks the application itself: no socket, no network.  Keeps its cookies and says where it comes from."""
 
     def __init__(self, app: FastAPI) -> None:
-        self._transport = httpx.ASGITransport(app)  # type: ignore[arg-type]  # starlette's scope is a mapping
+        self._transport = httpx.ASGITransport(app)
         self.headers = dict(OURS)
         self.cookies: dict[str, str] = {}
 
@@ -112,10 +113,10 @@ class Devices:
     def __init__(self) -> None:
         self.pressed: list[tuple[str, str]] = []
 
-    def devices(self) -> Sequence[ports.Device]:
+    def devices(self) -> list[ports.Device]:
         return [ports.Device("door", "door", "gate", "shut", False, [ports.Action("open", "Opens")])]
 
-    def published(self) -> Sequence[ports.Published]:
+    def published(self) -> list[ports.Published]:
         return [ports.Published(START, "zigbee2mqtt/door", '{"contact":false}', False)]
 
     def press(self, device: str, action: str) -> bool:
@@ -130,13 +131,16 @@ class Bench:
         self.now = START
         self.key = signin.session_key(data)
         self.site = site()
+        self.ringer = Ringer(data)
         self.store = open_store(data / "contact.db")
         self.directory = SiteDirectory(self.site)
         sms = Sms(
-            Settings(account_sid=ACCOUNT, auth_token=SecretStr(TOKEN), sender="+33639989999", public_url=PUBLIC_URL),
+            Settings.model_validate(
+                {"account_sid": ACCOUNT, "auth_token": TOKEN, "sender": "+33639989999", "public_url": PUBLIC_URL}
+            ),
             Client(),
         )
-        self.world = World(self.directory, self.site.zone, {"sms": sms}, {}, Texts({}, self.site.zone))
+        self.world = World(self.directory, self.site.zone, {"sms": sms}, {}, TEXTS)
         self.devices = Devices()
         self.read_only = open_reader(data / "contact.db")
         self.reader = StoreReader(self.read_only)
@@ -148,9 +152,9 @@ class Bench:
                 directory=self.directory,
                 public_url="http://localhost",
                 reader=self.reader,
-                inbox=StoreInbox(self.store, Ringer(data)),
+                inbox=StoreInbox(self.store, self.ringer),
                 now=lambda: self.now,
-                secret=signin.hashed(SECRET, b"0123456789abcdef"),
+                secret=HASHED,
                 key=self.key,
                 hooks={"/twilio/sms": sms, "/twilio/status": sms},
                 devices=self.devices,
@@ -213,6 +217,7 @@ def bench(tmp_path: Path, empty_store: Path) -> Iterator[Bench]:
     shutil.copy(empty_store, tmp_path)
     bench = Bench(tmp_path)
     yield bench
+    bench.ringer.close()
     bench.store.dispose()
     bench.read_only.dispose()
 

@@ -25,7 +25,7 @@ def test_an_open_incident_is_listed_with_all_one_must_know(bench: Bench, browser
     listed = browser.get("/api/incidents?state=open").json()
     assert listed["position"] > 0
     (one,) = listed["incidents"]
-    assert (one["id"], one["what"], one["finding"]) == (incident, "Door held open", "open")
+    assert (one["id"], one["what"], one["finding"]) == (incident, "Door held open", "")
     assert (one["priority_name"], one["place"], one["owner"]) == ("High", ["T1", HOSTILE], None)
     assert one["since"] == "2025-11-24T16:00:00.000Z"
     assert one["status"] == "asked Ben, no answer yet"
@@ -39,7 +39,7 @@ def test_the_thread_tells_who_was_asked_and_why(bench: Bench, browser: Browser) 
     incident = bench.raises()
     thread = browser.get(f"/api/incidents/{incident}").json()
     assert [line["kind"] for line in thread["lines"]] == ["opened", "rung"]
-    assert thread["lines"][0]["text"] == "Door held open: open for 30 s"
+    assert thread["lines"][0]["text"] == "Door held open for 30 s"
     assert thread["lines"][1]["details"][0].startswith("✓ Ben: ")
     (message,) = thread["messages"]
     assert (message["person"], message["channel"], message["receipt"]) == ("Ben", "SMS", "waiting")

@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 import pytest
 from sqlalchemy import func, select
-from twilio.request_validator import RequestValidator
+from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]  # its SDK is not typed
 
 from deploy.store.tables import inbox
 from tests.unit.console.conftest import ACCOUNT, PUBLIC_URL, TOKEN, Bench, Browser
