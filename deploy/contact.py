@@ -3,6 +3,7 @@
 One thread decides and writes; a few others only talk to providers, and give back what they heard.
 """
 
+import gc
 import logging
 import queue
 import signal
@@ -111,6 +112,7 @@ class Contact:
         self._store, self._breaches, self._clock = store, breaches, clock
         self._send, self._changed, self._count = send, changed, count
         self._heard: queue.SimpleQueue[Heard] = queue.SimpleQueue()
+        self._senders = SENDERS
         self._busy = 0  #: jobs that have not come back
         now = clock.now()
         self._poll_at: dict[str, Instant] = {name: now for name, one in channels.items() if hasattr(one, "replies")}
@@ -133,6 +135,11 @@ class Contact:
             started = self._start_what_is_due(now, ahead)
             if not worked and not started:
                 return self._next(now, ahead)
+
+    def close(self) -> None:
+        """What the last jobs brought is written; nothing new is begun."""
+        self._senders = 0
+        self._round(self._clock.now())
 
     # --- one transaction ----------------------------------------------------------------------------------------------
 
@@ -160,13 +167,13 @@ class Contact:
     def _commit(
         self, now: Instant, heard: list[Heard], breaches: Sequence[tuple[int, Breach]], *, careful: bool
     ) -> tuple[Transaction, Ahead]:
-        """Answers come before what is due, so that nobody is asked for what somebody has taken (law 8)."""
+        """Answers come first, so that nobody is asked for what somebody has taken (law 8)."""
         with self._store.begin() as connection:
-            tx = Transaction(connection, self._world, now, max(0, SENDERS - self._busy), careful=careful)
+            tx = Transaction(connection, self._world, now, max(0, self._senders - self._busy), careful=careful)
             ahead = Ahead(*connection.execute(_AHEAD).one())
-            tx.each(heard, _take_in, _drop)
             if ahead.inbox is not None:
                 tx.each(inbox.waiting(tx, AT_ONCE), inbox.hear, _set_aside)
+            tx.each(heard, _take_in, _drop)
             if ahead.wake is not None and ahead.wake <= now:
                 tx.each(connection.scalars(_TO_WAKE, {"at": now, "limit": AT_ONCE}).all(), wake, _put_off_incident)
             if breaches:
@@ -418,10 +425,14 @@ def main(site_folder: Path, data: Path) -> int:
             lambda: ringer.ring("console"),
             Books(data),
         )
+        gc.collect()
+        gc.freeze()  # what lives as long as the process is not looked through again
         while not stop.asked:
             bell.wait((contact.turn() - clock.now()) / SECOND)
+        pool.shutdown()
+        contact.close()
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        pool.shutdown()
         bell.close()
     return 0
 

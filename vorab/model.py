@@ -257,7 +257,8 @@ class Incident(Struct, frozen=True):
     state: State = State.TRIGGERED
     ladder: list[Rung] = []  #: as it was when the incident opened
     rung: int = -1  #: the rung being tried; -1 = none yet
-    round: int = 0  #: how often the last rung was repeated
+    round: int = 0  #: how often the last rung was repeated, or the owner reminded
+    began: int = 0  #: the number of the event with which this rung began to ask
     owner: PersonId | None = None
     asked: list[PersonId] = []  #: who got a request that was not withdrawn
     declined: list[PersonId] = []

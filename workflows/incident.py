@@ -62,6 +62,7 @@ class DeliveryFailed(Struct, frozen=True, tag="undelivered"):
     """A request will not reach this person by this channel."""
 
     notification: NotificationId
+    number: int  #: of the event that ordered it
     person: PersonId
     channel: str
     reason: str
@@ -106,7 +107,7 @@ def step(incident: Incident | None, event: Event, at: Instant) -> tuple[Incident
             return _ask(incident, found, at)
         case ReminderDue() if incident.state is State.TAKEN and _is_due(incident, at):
             return _remind(incident, at)
-        case DeliveryFailed(person=person) if incident.state is State.TRIGGERED and person in incident.pending:
+        case DeliveryFailed(person=person, number=number) if _awaits(incident, person, number):
             return _next_way(incident, person, at)
         case Answer(by=person, channel=channel) if person in incident.asked or channel == DESKTOP:
             return _answer(incident, event, at)
@@ -122,6 +123,11 @@ def due_rung(incident: Incident) -> Rung | None:
     While somebody of the present rung could still say yes it is the next one (or the last again); else the present one.
     """
     return incident.ladder[_due(incident)] if incident.ladder else None
+
+
+def _awaits(incident: Incident, person: PersonId, number: int) -> bool:
+    """His answer to what event `number` asked him, on this rung and not on an earlier one."""
+    return incident.state is State.TRIGGERED and person in incident.pending and number >= incident.began
 
 
 def _is_due(incident: Incident, at: Instant) -> bool:
@@ -161,6 +167,7 @@ def _ask(incident: Incident, found: list[Candidate], at: Instant) -> tuple[Incid
     incident = replace(
         incident,
         rung=number,
+        began=incident.events,
         round=incident.round + again,
         asked=[*incident.asked, *(one.person for one in chosen if one.person not in incident.asked)],
         pending={

@@ -58,8 +58,14 @@ def write(tx: Transaction, message: Message, change: Change) -> str:
 
 
 def withdraw(tx: Transaction, messages: Iterable[Message], reason: str) -> None:
+    """Not sent, if that can still be helped: also what this transaction itself was about to hand over."""
     for message in messages:
-        write(tx, message, delivery.withdraw(message.row, reason, tx.at))
+        row = message.row
+        kept = [claim for claim in tx.claims if claim.notification.id != message.notification.id]
+        if len(kept) < len(tx.claims):
+            tx.claims = kept
+            row = replace(row, state=Delivery.READY, attempts=row.attempts - 1, lease_until=None)
+        write(tx, message, delivery.withdraw(row, reason, tx.at))
 
 
 def due(tx: Transaction, limit: int) -> list[Message]:

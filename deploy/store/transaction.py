@@ -76,7 +76,7 @@ class Transaction:
     def _handle_or(
         self, set_aside: Callable[[Self, T, str], None], handle: Callable[[Self, T], object], item: T
     ) -> None:
-        kept = len(self.claims), len(self.looks), len(self.lines), self.ordered, self._events.copy()
+        kept = [*self.claims], [*self.looks], [*self.lines], self._events.copy(), self.ordered
         savepoint = self.connection.begin_nested()
         try:
             handle(self, item)
@@ -84,8 +84,7 @@ class Transaction:
             raise  # the store itself, not this item
         except Exception as error:
             savepoint.rollback()
-            claims, looks, lines, self.ordered, self._events = kept
-            del self.claims[claims:], self.looks[looks:], self.lines[lines:]
+            self.claims, self.looks, self.lines, self._events, self.ordered = kept
             self.forget_opt_outs()
             set_aside(self, item, f"{type(error).__name__}: {error}")
         else:
