@@ -189,8 +189,8 @@ def version(as_json: Json = False) -> None:
 
 @app.command(hidden=True)
 def schemas() -> None:
-    """Write the JSON Schemas of the site files, and their page of the reference, from their models."""
-    from deploy.site.schemas import write
+    """Write the JSON Schemas of the site files, and docs/reference, from what they describe."""
+    from deploy.cli.reference import write
 
     for path in write():
         typer.echo(path)

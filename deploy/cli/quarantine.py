@@ -5,12 +5,11 @@ import json
 import uuid
 from pathlib import Path
 
-from deploy.cli.folders import data_of, existing
+from deploy.cli.folders import existing
 from deploy.cli.instants import iso, now
 from deploy.log.sqlite import open_reader
 from deploy.store.store import open_store
 from deploy.store.tables import commands
-from deploy.wake import Ringer
 from vorab.errors import ConfigurationError
 
 SHOWN = 80  #: bytes of a payload in the list; --json has all
@@ -35,7 +34,10 @@ def listed(site: Path, data: Path | None, as_json: bool) -> int:
 
 
 def again(site: Path, data: Path | None, numbers: list[int]) -> int:
-    """Asks capture to decode them once more.  Raises ConfigurationError for a number that does not wait."""
+    """Asks capture, which looks every 200 ms, to decode them once more.
+
+    Raises ConfigurationError for a number that does not wait in quarantine.
+    """
     log = open_reader(existing(site, data, "capture.db"))
     waiting = {number for number, _ in log.quarantine()}
     log.close()
@@ -57,6 +59,5 @@ def again(site: Path, data: Path | None, numbers: list[int]) -> int:
             )
         )
     engine.dispose()
-    Ringer(data_of(site, data)).ring("capture")
     print(f"{len(wanted)} to be decoded again; what is still not understood stays in the list")
     return 0

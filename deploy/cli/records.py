@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from deploy.log.sqlite import Reader
+from vorab.errors import Corrupt
 from vorab.model import Breach, Instant, Reading, Record
 
 AT_ONCE = 1000  #: breaches
@@ -15,16 +16,23 @@ def time_of(record: Record) -> Instant:
 
 def position_at(log: Reader, at: Instant) -> int:
     """The first record that tells of this instant or of later; the end of the log if none does."""
-    high = log.last_position() + 1
-    low = log.first() or high
+    low, high = 1, log.last_position() + 1
     while low < high:
         middle = (low + high) // 2
-        _, record = next(log.records(middle, middle + 1))
-        if time_of(record) < at:
+        if _ends_before(log, middle, at):
             low = middle + 1
         else:
             high = middle
     return low
+
+
+def _ends_before(log: Reader, position: int, at: Instant) -> bool:
+    """Records that house-keeping has deleted are the oldest ones."""
+    try:
+        _, record = next(log.records(position, position + 1))
+    except Corrupt:
+        return True
+    return time_of(record) < at
 
 
 def readings(log: Reader, start: Instant, stop: Instant) -> Iterator[Reading]:

@@ -20,13 +20,14 @@ MAX_ALIKE = 20_000  #: sensors that one line may stand for
 
 
 def types(document: Document, file: SensorsFile) -> dict[str, SensorType]:
-    return {name: _type(document, name, entry) for name, entry in file.types.items()}
+    known = decoders.names()
+    return {name: _type(document, name, entry, known) for name, entry in file.types.items()}
 
 
-def _type(document: Document, name: str, entry: TypeEntry) -> SensorType:
+def _type(document: Document, name: str, entry: TypeEntry, known: list[str]) -> SensorType:
     path: Path_ = ("types", name)
-    if entry.decoder not in decoders.names():
-        document.fault((*path, "decoder"), unknown("decoder", entry.decoder, decoders.names()))
+    if entry.decoder not in known:
+        document.fault((*path, "decoder"), unknown("decoder", entry.decoder, known))
     else:
         try:
             decoders.find(entry.decoder, entry.options)
