@@ -11,6 +11,7 @@ from vorab.errors import TemporaryFailure
 from vorab.model import Incident
 
 BEAT_S = 5.0
+PACE_S = 0.02  #: between two looks: in a storm, contact rings hundreds of times a second
 REPLAY = 500  #: journal lines; who is further behind reads everything anew
 WAITING = 100  #: frames that one browser may be behind
 
@@ -50,6 +51,7 @@ class Stream:
             if loop.time() >= beat_at:
                 self._send(BEAT)
                 beat_at += BEAT_S
+            await asyncio.sleep(PACE_S)
             await woken()
 
     async def look(self) -> None:

@@ -6,6 +6,7 @@ const SILENT_AFTER_MS = 12_000;  // the server beats every 5 s
 const SHAPES = { "life-safety": "◆", high: "▲", medium: "●", low: "○" };  // never by colour alone
 
 const incidents = new Map();  // id → as the API lists it
+const drawn = new Map();  // id → the row, and of what it was drawn
 const waiting = new Map();  // "incident meaning" → what was clicked, until the incident has moved
 let selected = null;
 let isPicked = false;  // by a person; until then the most urgent one is shown
@@ -14,6 +15,8 @@ let ahead = 0;  // ms by which the server's clock is ahead of ours
 let stream = null;
 let heardAt = 0;
 let threadAsked = 0;
+let threadShown = "";  // as JSON: the same is not drawn twice
+let threadTimer = 0;
 let isLoading = false;
 
 // --- the link --------------------------------------------------------------------------------------------------------
@@ -25,6 +28,7 @@ async function load() {
   people = known;
   ahead = Date.parse(open.now) - Date.now();
   incidents.clear();
+  drawn.clear();
   for (const incident of [...resolved.incidents, ...open.incidents]) incidents.set(incident.id, incident);
   if (!incidents.has(selected)) [selected, isPicked] = [null, false];
   show();
@@ -38,7 +42,7 @@ function follow(after) {
   const on = (name, act) => stream.addEventListener(name, (event) => { heard(); act(event); });
   on("beat", () => {});
   on("incident", (event) => changed(JSON.parse(event.data)));
-  on("touched", () => showThread());
+  on("touched", () => showThreadSoon());
   on("resync", () => load().catch(lost));
   stream.addEventListener("error", lost);
 }
@@ -75,7 +79,8 @@ function changed(incident) {
   incidents.set(incident.id, incident);
   for (const key of waiting.keys()) if (key.startsWith(incident.id)) waiting.delete(key);
   show();
-  if (incident.id === selected) showThread();
+  if (incident.id === selected) showThreadSoon();
+  find("news").textContent = `${incident.priority_name}: ${incident.what}, ${incident.place.at(-1) ?? incident.subject}: ${incident.status}`;
 }
 
 const isOpen = (incident) => incident.state !== "resolved";
@@ -106,14 +111,26 @@ function show() {
   tick();
 }
 
-function fill(id, rows) {
-  const focused = document.activeElement?.dataset?.id;
-  find(id).replaceChildren(...rows.map(row));
+/** Only what has changed is drawn anew: a row stays the same while a finger is on it. */
+function fill(id, list) {
+  const rows = list.map(row);
   find(`${id}-count`).textContent = rows.length || "";
+  if (rows.length === find(id).children.length && rows.every((one, at) => one === find(id).children[at])) return;
+  const focused = document.activeElement?.dataset?.id;
+  find(id).replaceChildren(...rows);
   if (focused) find(id).querySelector(`[data-id="${CSS.escape(focused)}"]`)?.focus();
 }
 
 function row(incident) {
+  const isSelected = incident.id === selected;
+  const known = drawn.get(incident.id);
+  if (known?.incident === incident && known.isSelected === isSelected) return known.element;
+  const element = drawRow(incident);
+  drawn.set(incident.id, { incident, isSelected, element });
+  return element;
+}
+
+function drawRow(incident) {
   return make("li", {},
     make("button", {
       class: `row ${incident.priority} ${incident.state}`, "data-id": incident.id,
@@ -164,8 +181,16 @@ function select(id) {
   showThread();
 }
 
+/** Many changes in a moment are shown once. */
+function showThreadSoon() {
+  threadTimer ||= setTimeout(showThread, 100);
+}
+
 async function showThread() {
+  clearTimeout(threadTimer);
+  threadTimer = 0;
   if (selected === null) {
+    threadShown = "";
     find("thread").replaceChildren(make("p", { class: "pick" }, texts.pick));
     return;
   }
@@ -180,7 +205,8 @@ async function showThread() {
 
 function drawThread(thread) {
   const { incident } = thread;
-  const opened = new Set([...document.querySelectorAll("#thread details[open]")].map((one) => one.dataset.key));
+  if (threadShown === (threadShown = JSON.stringify(thread))) return showWaiting();
+  const isOpened = new Set([...document.querySelectorAll("#thread details[open]")].map((one) => one.dataset.key));
   find("thread").replaceChildren(
     make("header", { class: `head ${incident.priority} ${incident.state}` },
       make("p", { class: "priority" }, make("span", { class: "shape", "aria-hidden": "true" }, SHAPES[incident.priority]),
@@ -192,7 +218,7 @@ function drawThread(thread) {
     isOpen(incident) ? buttons(incident) : "",
     make("p", { id: "said", class: "said", role: "status" }),
     facts(thread),
-    make("ol", { class: "lines" }, ...story(thread).map(([key, draw]) => draw(opened.has(key)))));
+    make("ol", { class: "lines" }, ...story(thread).map(([key, draw]) => draw(isOpened.has(key)))));
   tick();
   showWaiting();
 }
@@ -206,8 +232,9 @@ function facts(thread) {
 
 /** Events and messages in one thread, in the order of time. */
 function story(thread) {
-  const lines = thread.lines.map((line, number) => [line.at, `line ${number}`, (open) => eventLine(line, `line ${number}`, open)]);
-  const messages = thread.messages.map((message, number) => [message.at, `message ${number}`, () => messageLine(message)]);
+  const keyed = (number) => `${thread.incident.id} ${number}`;
+  const lines = thread.lines.map((line, number) => [line.at, keyed(number), (open) => eventLine(line, keyed(number), open)]);
+  const messages = thread.messages.map((message) => [message.at, "", () => messageLine(message)]);
   return [...lines, ...messages].sort((a, b) => a[0].localeCompare(b[0])).map(([, key, draw]) => [key, draw]);
 }
 

@@ -289,6 +289,8 @@ def test_a_busy_desk_is_in_order_and_hostile_names_are_text(desk: Desk, page: Pa
     expect(page.locator("#thread")).to_contain_text("Ana goes")
     page.locator("#thread summary").first.click()
     picture(page, "desk")
+    page.set_viewport_size({"width": 400, "height": 900})
+    picture(page, "desk-narrow")
 
 
 def test_when_the_server_is_gone_the_page_is_grey_and_says_so_until_it_is_back(desk: Desk, page: Page) -> None:
