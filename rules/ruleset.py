@@ -89,7 +89,9 @@ def pack(ruleset: RuleSet) -> bytes:
 def unpack(data: bytes) -> RuleSet:
     """Raises Corrupt."""
     if data[:1] != _HEAD:
-        raise Corrupt(f"rule set of version {data[:1].hex() or 'missing'}; this program reads 01: install the newer one")
+        raise Corrupt(
+            f"rule set of version {data[:1].hex() or 'missing'}; this program reads 01: install the newer one"
+        )
     try:
         return _decoder.decode(memoryview(data)[1:])
     except msgspec.MsgspecError as error:

@@ -101,7 +101,7 @@ def _seen(watch: Watch, rule: Terms, event: Event) -> Watch:
     marks = []
     for index, (level, mark) in enumerate(zip(rule.levels, watch.marks, strict=True)):
         held = index < watch.level
-        wanted = rule.rule.when.broken(event.value, level, held) is not held  # type: ignore[arg-type] # understood
+        wanted = rule.rule.when.broken(event.value, level, held) is not held
         marks.append((mark or (event.at, event.note)) if wanted else None)
     return replace(watch, marks=tuple(marks), value=event.value)
 
@@ -147,7 +147,7 @@ def _risen(watch: Watch, rule: Terms, level: int, at: Instant, since: Instant) -
     """The level and those below it are held now, and the deadband counts for them."""
     marks = list(watch.marks)
     for index in range(watch.level, level):
-        broken = rule.rule.when.broken(watch.value, rule.levels[index], True)  # type: ignore[arg-type] # understood
+        broken = rule.rule.when.broken(watch.value, rule.levels[index], True)
         marks[index] = None if broken else (at, "")
     return replace(watch, level=level, marks=tuple(marks), began=watch.began if watch.level else since)
 

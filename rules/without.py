@@ -6,7 +6,7 @@ from vorab.model import Priority, Quantity, Span
 
 
 class Without(Struct, frozen=True, array_like=True, tag="without"):
-    """Broken from the instant the quantity turned to `value` with no `absent` at a reader beside it, until it leaves it.
+    """Broken from the instant the quantity turned to `value` with no `absent` at a reader beside it, until it leaves.
 
     Turning is an event: a state that the broker kept does not count as one, nor as a badge.
     """
