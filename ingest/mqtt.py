@@ -51,39 +51,51 @@ def split(data: bytes) -> tuple[list[Publish], list[tuple[int, bytes]], int]:
     others: list[tuple[int, bytes]] = []
     add = publishes.append
     at, end = 0, len(data)
-    while end - at >= 2:
-        first = data[at]
-        length = data[at + 1]
-        start = at + 2
-        if length > 127:
-            length, start = remaining_length(data, at + 1)
-            if not start:
-                break
-        stop = start + length
-        if stop > end:
-            break
-        if first & 0xF0 == 0x30:
-            if length < 2:
-                raise Malformed("a PUBLISH without a topic")
-            body = start + 2 + (data[start] << 8 | data[start + 1])
-            qos = first & QOS
-            if qos == 2:
+    while at < end:
+        if end - at > 4:
+            first, low, high, size = _HEAD(data, at)
+            if low > 127 and high < 128 and first & 0xF6 == 0x32:  # nearly all: QoS 1, a length of two bytes
+                stop = at + 3 + (low & 127 | high << 7)
+                if stop > end:
+                    break
+                body = at + 5 + size
                 if body + 2 > stop:
-                    raise Malformed("a PUBLISH whose topic is longer than the packet")
+                    raise Malformed(_TOO_LONG)
                 packet_id = data[body] << 8 | data[body + 1]
                 if not packet_id:
-                    raise Malformed("a PUBLISH with packet id 0")
-                add((data[start + 2 : body], data[body + 2 : stop], first & 15, packet_id))
-            elif qos == 0:
-                if body > stop:
-                    raise Malformed("a PUBLISH whose topic is longer than the packet")
-                add((data[start + 2 : body], data[body:stop], first & 15, 0))
-            else:
-                raise Malformed(f"a PUBLISH with QoS {qos >> 1}, but we subscribe with 1")
+                    raise Malformed(_NO_ID)
+                add((data[at + 5 : body], data[body + 2 : stop], first & 15, packet_id))
+                at = stop
+                continue
+        length, start = remaining_length(data, at + 1)
+        stop = start + length
+        if not start or stop > end:
+            break
+        if data[at] & 0xF0 == 0x30:
+            add(_publish(data[at], data[start:stop]))
         else:
-            others.append((first, data[start:stop]))
+            others.append((data[at], data[start:stop]))
         at = stop
     return publishes, others, at
+
+
+def _publish(first: int, body: bytes) -> Publish:
+    """A PUBLISH of any length with QoS 0 or 1.  Raises Malformed."""
+    begin = 2 + int.from_bytes(body[:2], "big")
+    qos = first & QOS
+    if qos > 2:
+        raise Malformed(f"a PUBLISH with QoS {qos >> 1}, but we subscribe with 1")
+    if begin + qos > len(body):
+        raise Malformed(_TOO_LONG)
+    packet_id = int.from_bytes(body[begin : begin + qos], "big")
+    if qos and not packet_id:
+        raise Malformed(_NO_ID)
+    return body[2:begin], body[begin + qos :], first & 15, packet_id
+
+
+_HEAD = struct.Struct("!BBBH").unpack_from  #: first byte, two bytes of length, length of the topic
+_TOO_LONG = "a PUBLISH whose topic is longer than the packet"
+_NO_ID = "a PUBLISH with packet id 0"
 
 
 def remaining_length(data: bytes, at: int) -> tuple[int, int]:
@@ -220,9 +232,7 @@ class _Large:
 
     def publish(self) -> Publish:
         """With one byte more than a payload may have, so that it is seen to be too large."""
-        head = bytes(self._head)
-        length = (len(head) & 127 | 128, len(head) >> 7 & 127 | 128, len(head) >> 14)
-        [(topic, payload, flags, packet_id)], _, _ = split(bytes([self.first, *length]) + head)
+        topic, payload, flags, packet_id = _publish(self.first, bytes(self._head))
         return topic, payload[: MAX_BYTES + 1], flags, packet_id
 
 

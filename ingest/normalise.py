@@ -1,7 +1,7 @@
 """Messages to readings: what is understood goes on, the rest is kept with its bytes and its reason, all is counted."""
 
-import math
 import re
+import sys
 import zlib
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -270,29 +270,24 @@ def _depth(raw: bytes) -> int:
 def _decoded(kind: decoders.Type, payload: Payload, ranges: Ranges) -> list[Sample]:
     """Raises Malformed.  A fault in somebody's decoder must not stop the rest."""
     try:
-        return [_trusted(sample, ranges) for sample in kind.decode(payload)]
+        samples = kind.decode(payload)
     except Malformed:
         raise
     except Exception as error:
         raise Malformed(f"the decoder failed: {error!r}") from error
+    for index, sample in enumerate(samples):
+        value = sample.value
+        if type(value) is int:
+            value = float(value)
+            samples[index] = Sample(sample.quantity, value, sample.channel)
+        if type(value) is float:
+            low, high = ranges.get(sample.quantity, _FINITE)
+            if not low <= value <= high:  # not a number lies in no range
+                samples[index] = Sample(sample.quantity, None, sample.channel, Quality.BAD)
+    return samples
 
 
-def _trusted(sample: Sample, ranges: Ranges) -> Sample:
-    """The same; or, outside its physical range or not finite, BAD and without a value."""
-    value = sample.value
-    kind = type(value)
-    if kind is not float:
-        if kind is not int:
-            return sample
-        sample = Sample(sample.quantity, float(value), sample.channel, sample.quality)  # type: ignore[arg-type]
-        return _trusted(sample, ranges)
-    low, high = ranges.get(sample.quantity, _ANY)
-    if low <= value <= high and math.isfinite(value):  # type: ignore[operator,arg-type]
-        return sample
-    return Sample(sample.quantity, None, sample.channel, Quality.BAD)
-
-
-_ANY = (-math.inf, math.inf)
+_FINITE = (-sys.float_info.max, sys.float_info.max)
 
 
 def _uncertain(sample: Sample) -> Sample:

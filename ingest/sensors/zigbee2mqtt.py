@@ -6,6 +6,7 @@ Commands (`/set`, `/get`) and what the bridge tells about itself hold no reading
 """
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
@@ -64,6 +65,13 @@ _RELAY = {"power", "state", "state_l1", "state_left", "state_right", "consumptio
 _BATTERY = {"battery", "battery_low"}  #: beside one of these `voltage` is the battery's
 _MILLIVOLTS = 100  #: a battery's voltage above this is in millivolts (the rule); below in volts (some)
 
+#: Numbers that mean the same whatever stands beside them.
+_PLAIN = {
+    name: field.quantity
+    for name, field in FIELDS.items()
+    if field.kind is float and not field.beside and name not in ("voltage", "temperature")
+}
+
 _COMMANDS = {"get", "set", "request", "response"}
 _SWITCH = {"ON": True, "OFF": False}
 _REACHABLE = {"online": True, "offline": False}
@@ -113,25 +121,38 @@ def time_of(payload: Payload) -> Instant | None:
 def _state(fields: dict[str, Any]) -> list[Sample]:
     samples = []
     for name, value in fields.items():
-        field = FIELDS.get(name)
-        channel = ""
-        if field is None:
-            base, _, channel = name.partition("_")
-            if base not in _CHANNELLED or not _CHANNEL.fullmatch(channel):
-                continue
-            field = FIELDS[base]
-        elif field.beside and field.beside in fields:
-            continue
-        found = _value(name, field, value)
-        if found is None:
-            if name == "state" and str(value).lower() in _REACHABLE:
-                samples += _reachable(value)
-            continue
-        if name == "voltage":
-            samples.append(_voltage(found, fields))
-        elif name != "temperature" or "humidity" in fields or _RELAY.isdisjoint(fields):
-            samples.append(Sample(field.quantity, found, channel))
+        quantity, kind = _PLAIN.get(name), type(value)
+        if quantity is not None and kind is float:
+            samples.append(Sample(quantity, value))
+        elif quantity is not None and kind is int:
+            samples.append(Sample(quantity, float(value)))
+        elif (meaning := _meaning(name)) is not None:
+            samples += _found(name, *meaning, value, fields)
     return samples
+
+
+@lru_cache(4096)
+def _meaning(name: str) -> tuple[_Field, str] | None:
+    """What a field of this name is, and of which channel; None = nothing that we know."""
+    if name in FIELDS:
+        return FIELDS[name], ""
+    base, _, channel = name.partition("_")
+    return (FIELDS[base], channel) if base in _CHANNELLED and _CHANNEL.fullmatch(channel) else None
+
+
+def _found(name: str, field: _Field, channel: str, value: Any, fields: dict[str, Any]) -> list[Sample]:
+    """What one field says beside the others.  Raises Malformed."""
+    if field.beside and field.beside in fields:
+        return []
+    found = _value(name, field, value)
+    if found is None:
+        is_reachable = name == "state" and isinstance(value, str) and value.lower() in _REACHABLE
+        return _reachable(value) if is_reachable else []
+    if name == "voltage":
+        return [_voltage(found, fields)]
+    if name == "temperature" and "humidity" not in fields and not _RELAY.isdisjoint(fields):
+        return []
+    return [Sample(field.quantity, found, channel)]
 
 
 def _value(name: str, field: _Field, value: Any) -> Any:
