@@ -7,6 +7,7 @@ import gc
 import logging
 import queue
 import signal
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,9 @@ from sqlalchemy.exc import OperationalError
 
 from deploy import balance, runtime
 from deploy.balance import Balance
+from deploy.log.sqlite import Reader, fold, open_reader
 from deploy.runtime import channel_settings
+from deploy.site.load import load
 from deploy.store import audit, inbox, outbox
 from deploy.store.apply import put_off, suppress, take, undelivered, wake
 from deploy.store.outbox import Message
@@ -147,6 +150,7 @@ class Contact:
         """Whether anything was done, and what lies ahead after it."""
         heard = [self._heard.get() for _ in range(self._heard.qsize())]
         self._busy -= len(heard)
+        self._polled |= {one.job.channel: one.job.at for one in heard if isinstance(one.job, Poll) and not one.failure}
         breaches = self._breaches.breaches_after(self._cursor, AT_ONCE)
         try:
             tx, ahead = self._commit(now, heard, breaches, careful=False)
@@ -157,11 +161,11 @@ class Contact:
             tx, ahead = self._commit(now, heard, breaches, careful=True)
         if breaches:
             self._cursor = breaches[-1][0]
-        if tx.worked:
-            self._changed()
         jobs: list[Job] = [*tx.claims, *tx.looks]
         for job in jobs:
             self._start(job)
+        if tx.worked:
+            self._changed()
         return tx.worked, ahead
 
     def _commit(
@@ -403,20 +407,20 @@ class Stop:
 
 def main(site_folder: Path, data: Path) -> int:
     """Runs until it is told to stop.  Raises ConfigurationError; Corrupt when a person must look."""
-    from deploy.log.sqlite import open_reader
-    from deploy.site.load import load
-
     site = load(site_folder)
     stop, bell, ringer, clock = Stop(), Bell(data, "contact"), Ringer(data), WallClock()
-    pool = ThreadPoolExecutor(SENDERS, "contact-sender")
+    pool, folded = ThreadPoolExecutor(SENDERS, "contact-sender"), threading.Event()
+    folding = threading.Thread(target=fold, args=(data / "contact.db", folded), name="fold", daemon=True)
     try:
         store = open_store(data / "contact.db")
-        while not (data / "capture.db").exists() and not stop.asked:
-            bell.wait(POLL_S)  # capture makes it when it starts
+        folding.start()
+        breaches = _log(data / "capture.db", bell, stop)
+        if breaches is None:
+            return 0
         contact = Contact(
             site,
             store,
-            open_reader(data / "capture.db"),
+            breaches,
             SiteDirectory(site),
             channels.build(channel_settings(site, runtime.read(data))),
             Texts(site.templates, site.zone),
@@ -433,8 +437,19 @@ def main(site_folder: Path, data: Path) -> int:
         contact.close()
     finally:
         pool.shutdown()
+        folded.set()
         bell.close()
     return 0
+
+
+def _log(path: Path, bell: Bell, stop: Stop) -> Reader | None:
+    """The log, once capture has made it; None = told to stop before."""
+    while not stop.asked:
+        try:
+            return open_reader(path)
+        except ConfigurationError:
+            bell.wait(POLL_S)
+    return None
 
 
 def _submit(pool: ThreadPoolExecutor, job: Callable[[], None], ringer: Ringer) -> None:

@@ -51,7 +51,7 @@ class SqliteLog:
         self._db = _writer(path)
         self.next = _end(self._db)  #: position of the next record
         self._stop = threading.Event()
-        self._folder = threading.Thread(target=_fold, args=(path, self._stop), name="fold", daemon=True)
+        self._folder = threading.Thread(target=fold, args=(path, self._stop), name="fold", daemon=True)
         self._folder.start()
 
     def append(
@@ -312,7 +312,7 @@ def _end(db: sqlite3.Connection) -> int:
     return int(row[0])
 
 
-def _fold(path: Path, stop: threading.Event) -> None:
+def fold(path: Path, stop: threading.Event) -> None:
     """Moves what the write-ahead log holds into the file, beside the commits."""
     db = sqlite3.connect(path, timeout=5.0, isolation_level=None)
     wal = path.with_name(f"{path.name}-wal")

@@ -167,9 +167,7 @@ def _candidates(tx: Transaction, incident: Incident, rung: Rung) -> list[Candida
 
 
 def _failed(notification: Notification, reason: str) -> tuple[str, Event]:
-    event = DeliveryFailed(
-        notification.id, notification.number, notification.person, notification.channel, reason
-    )
+    event = DeliveryFailed(notification.id, notification.number, notification.person, notification.channel, reason)
     return f"{notification.id}/failed", event
 
 

@@ -122,6 +122,8 @@ def test_a_run_that_house_keeping_has_begun_to_delete_is_not_judged(books: Books
 
 
 def test_a_fault_opens_one_incident_that_clears_when_the_sums_close_again(books: Books) -> None:
+    now = NOON
+
     def reported(*sums: Sum) -> None:
         nonlocal now
         now = Instant(now + SECOND)
@@ -130,7 +132,6 @@ def test_a_fault_opens_one_incident_that_clears_when_the_sums_close_again(books:
             report(tx, Balance(list(sums)))
             tx.close()
 
-    now = NOON
     closes, open_ = Sum("messages", 1, {"stored": 1}), Sum("messages", 2, {"stored": 1})
     reported(closes)
     reported(closes, open_)
