@@ -117,20 +117,25 @@ def after_status(row: Row, receipt: Receipt, now: Instant) -> Change:
 
 def after_lookup(row: Row, receipt: Receipt | None, now: Instant) -> Change:
     """What asking brought; None = the provider lists no such message."""
-    if row.state is Delivery.UNKNOWN and receipt is None:
-        return _absent(row, now)
-    if row.state is Delivery.SENT and (receipt is None or receipt.state is Delivery.SENT):
-        return _unreported(row, now)
-    return Change(row) if receipt is None else after_status(row, receipt, now)
+    match row.state, receipt:
+        case Delivery.UNKNOWN, None:
+            return _absent(row, now)
+        case Delivery.SENT, (None | Receipt(state=Delivery.SENT)):
+            return _unreported(row, now)
+        case _, (None | Receipt(state=Delivery.UNKNOWN)):
+            return lookup_failed(row, now)
+        case _, _:
+            return after_status(row, receipt, now)
 
 
 def lookup_failed(row: Row, now: Instant) -> Change:
     """The provider could not be asked.  Asked again soon, told meanwhile: another channel may work."""
     if row.state not in (Delivery.UNKNOWN, Delivery.SENT):
         return Change(row)
-    if row.state is Delivery.UNKNOWN and now >= row.expires_at + REPORT_WITHIN:
-        return _end(row, Delivery.FAILED, "outcome unknown: the provider could not be asked")
-    return Change(replace(row, due_at=Instant(now + LOOKS[-1])), tell="outcome unknown: the provider cannot be asked")
+    reason = f"{row.state}, and the provider cannot be asked"
+    if now >= row.expires_at + REPORT_WITHIN:
+        return _end(row, Delivery.FAILED, reason)
+    return Change(replace(row, due_at=Instant(now + LOOKS[-1])), tell=reason)
 
 
 def overdue(row: Row, now: Instant) -> Change:

@@ -88,13 +88,15 @@ def shorten(text: str, limit: int) -> str:
     """
     if segments(text).characters <= limit:
         return text
-    room = max(limit - 2, 0)
-    while segments(text).characters > room:
-        text = text[: max(0, len(text) - max(1, (segments(text).characters - room) // 2))]
-    head, space, _ = text.rpartition(" ")
-    if space and len(head) >= room // 2:
-        text = head
-    return f"{text.rstrip(' ,.;:-')}.." if limit >= 3 else text
+    dots = ".." if limit >= 3 else ""
+    room = limit - len(dots)
+    cut = text
+    while (excess := segments(cut).characters - room) > 0:
+        cut = cut[: max(0, len(cut) - max(1, excess // 2))]
+    head, space, _ = cut.rpartition(" ")
+    if space and text[len(cut)] != " " and len(head) >= room // 2:
+        cut = head
+    return cut.rstrip(" ,.;:-") + dots
 
 
 def _width(character: str) -> int:

@@ -68,7 +68,7 @@ ERRORS = {
 _UNCLEAR = (408, 425)
 
 
-class Rejected(VorabError):
+class Rejected(VorabError):  # noqa: N818 - named like its siblings in vorab.errors
     """Twilio refused the request for good."""
 
 
@@ -107,6 +107,10 @@ class Sms:
     @functools.cached_property
     def _client(self) -> Any:
         return _twilio(self.settings, self._http)
+
+    def warm_up(self) -> None:
+        """The SDK is loaded; else the first message waits a third of a second for it."""
+        _ = self._client
 
     def send(self, notification: Notification) -> Receipt:
         """Hands it over; Twilio drops it if it could not deliver it in `expires_at - created_at`.
@@ -248,10 +252,10 @@ Channel = Sms
 
 
 def _receipt(message: Any) -> Receipt:
-    """Of a message as the API shows it.  One that cannot be read may exist all the same: UNKNOWN."""
-    state = _STATES.get(message.status)
-    if state is None or not _SID.fullmatch(message.sid):
+    """Of a message as the API shows it: what has a SID was accepted, whatever its status is called."""
+    if not _SID.fullmatch(message.sid):
         return Receipt(Delivery.UNKNOWN, reason="an answer that is no message")
+    state = _STATES.get(message.status, Delivery.SENT)
     return Receipt(state, message.sid, _said(str(message.error_code or "")) if state is Delivery.FAILED else "")
 
 

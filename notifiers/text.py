@@ -7,7 +7,7 @@ no faster than the file it stands in.  The names they may use are NAMES.
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from importlib.resources import files
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -90,7 +90,7 @@ class Texts:
 
     def __init__(self, templates: Mapping[str, str], zone: str) -> None:
         self._zone = ZoneInfo(zone)
-        self._built_in = {name: _compile(name, source) for name, source in shipped().items()}
+        self._built_in = _built_in()
         self._own: dict[str, Template] = {}
         self._broken: dict[str, str] = {}
         for name, source in templates.items():
@@ -122,6 +122,12 @@ class Texts:
         return Text(shorten(_said(built_in, list(views())[-1]), limit) if text is None else text, fault)
 
 
+@cache
+def _built_in() -> dict[str, Template]:
+    return {name: _compile(name, source) for name, source in shipped().items()}
+
+
+@cache
 def shipped() -> dict[str, str]:
     """The built-in templates: "sms/en/request.txt" → source."""
     folder = files("notifiers") / "templates" / "sms"

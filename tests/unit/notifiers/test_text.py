@@ -1,0 +1,211 @@
+"""The words of a message: one segment, the least important goes first, and an operator's template cannot harm."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from notifiers.segments import Encoding, segments
+from notifiers.text import NAMES, SAMPLES, Facts, Texts, check, shipped
+from notifiers.words import WORDS
+from vorab.model import DAY, MINUTE, SECOND, Edge, Instant, Priority, Purpose, Quantity, Span
+
+HELD_OPEN, TAKEN, TOO_WARM, SILENT = SAMPLES
+TEXTS = Texts({}, "Europe/Paris")
+
+
+def say(purpose: Purpose = Purpose.REQUEST, language: str = "en", facts: Facts = HELD_OPEN, limit: int = 160) -> str:
+    rendered = TEXTS.render(purpose, "sms", language, facts, limit)
+    assert rendered.fault == ""
+    return rendered.text
+
+
+def with_breach(facts: Facts = HELD_OPEN, **changes: Any) -> Facts:
+    return replace(facts, breach=replace(facts.breach, **changes))
+
+
+def test_three_in_the_morning() -> None:
+    facts = with_breach(action="Close it, look for people")
+    assert say(facts=facts) == (
+        "High: door open 30 s. T1, level 2, gate B12, 4 min on foot. Close it, look for people. "
+        "Reply 4821 = I go, 4821 no = cannot."
+    )
+
+
+def test_every_language_says_it_in_one_segment() -> None:
+    assert "Tür offen 30 s" in say(language="de")
+    assert "porte ouverte 30 s" in say(language="fr")
+    for language in WORDS:
+        for facts in SAMPLES:
+            for purpose in Purpose:
+                found = segments(say(purpose, language, facts))
+                assert (found.encoding, found.segments) == (Encoding.GSM, 1)
+
+
+def test_a_reader_whose_language_we_do_not_speak_reads_english() -> None:
+    assert say(language="pt") == say(language="en")
+
+
+def test_what_does_not_fit_goes_the_least_important_first() -> None:
+    full = say(limit=400)
+    assert "check the closer" in full
+    assert "Example Airport" not in full  # he knows at which site he is
+    lost = []
+    for limit in range(160, 30, -1):
+        text = say(limit=limit)
+        for part in (
+            "check the closer",
+            "Close it",
+            "T1",
+            "level 2",
+            "on foot",
+            "gate B12",
+            "High",
+            "door open",
+            "4821",
+        ):
+            if part not in text and part not in lost:
+                lost.append(part)
+        if "Reply 4821 = I go" not in text:
+            break
+    assert lost[:6] == ["check the closer", "Close it", "T1", "level 2", "on foot", "gate B12"]
+    assert not {"High", "door open", "4821"} & set(lost[:6])
+
+
+def test_life_safety_says_so() -> None:
+    assert say(facts=TAKEN).startswith("LIFE SAFETY: defibrillator taken")
+
+
+def test_what_is_not_certain_is_said_in_words_and_local_time() -> None:
+    note = "unverified: badge reader silent since 2026-07-01T07:58:00Z"
+    assert "(unverified: badge reader silent since 09:58)" in say(facts=with_breach(note=note))
+    assert "(unbestätigt: Ausweisleser stumm seit 09:58)" in say(facts=with_breach(note=note), language="de")
+
+
+def test_what_happened_in_an_instant_is_told_with_its_cause() -> None:
+    facts = replace(with_breach(cause="opened without a badge."), held=Span(0))
+    assert say(facts=facts).startswith("High: door open, opened without a badge. T1")
+
+
+def test_numbers_come_with_unit_limit_and_the_readers_comma() -> None:
+    facts = replace(TOO_WARM, held=Span(10 * MINUTE))
+    assert "temperature 28.1 C (limit 26) for 10 min" in say(facts=facts)
+    assert "Temperatur 28,1 C (Grenze 26) seit 10 min" in say(facts=facts, language="de")
+
+
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [(30 * SECOND, "30 s"), (99 * SECOND, "99 s"), (10 * MINUTE, "10 min"), (150 * MINUTE, "2 h"), (3 * DAY, "3 d")],
+)
+def test_a_duration_is_said_in_the_unit_that_one_would_say(held: int, said: str) -> None:
+    assert f"sensor silent {said}." in say(facts=replace(SILENT, held=Span(held)))
+
+
+def test_times_are_those_of_the_site() -> None:
+    at = Instant(int(datetime(2026, 11, 24, 2, 14, tzinfo=UTC).timestamp()) * SECOND)
+    assert (
+        say(Purpose.TAKEN, facts=replace(HELD_OPEN, at=at)) == "Door gate B12: Ben goes (03:14). Nothing to do for you."
+    )
+
+
+def test_the_owner_is_reminded_of_what_is_still_so() -> None:
+    assert "It is still so." in say(Purpose.REMIND)
+    assert "It is over." in say(Purpose.REMIND, facts=with_breach(edge=Edge.CLEARED))
+
+
+def test_every_quantity_has_its_words_in_every_language() -> None:
+    for language, words in WORDS.items():
+        assert set(words.things) == set(Quantity), language
+        assert set(words.priorities) == set(Priority), language
+
+
+def test_names_from_outside_cannot_break_the_text() -> None:
+    facts = replace(HELD_OPEN, place_names=["gate {{ code }}\n\u202eB12\x00", "窓口"], owner="<b>{% x %}")
+    text = say(facts=facts)
+    assert text.isprintable()
+    assert "Reply 4821" in text
+
+
+# --- templates of operators -------------------------------------------------------------------------------------------
+
+
+def render(source: str, facts: Facts = HELD_OPEN) -> tuple[str, str]:
+    rendered = Texts({"sms/en/request.txt": source}, "UTC").render(Purpose.REQUEST, "sms", "en", facts, 160)
+    return rendered.text, rendered.fault
+
+
+def test_an_operators_template_is_used() -> None:
+    text, fault = render("{{ what | sentence }} at {{ point }}!\nSend {{ code }}")
+    assert (text, fault) == ("Door open 30 s at gate B12! Send 4821", "")
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("{{ nope }}", "unknown name 'nope'"),
+        ("{{ code ", "unexpected end of template"),
+        ("{% for c in what %}{{ c }}{% endfor %}", "For is not allowed"),
+        ("{{ 'a' * 1000000000 }}", "Mul is not allowed"),
+        ("{{ 2 ** 1000000 }}", "Pow is not allowed"),
+        ("{{ '%1000000000s' % what }}", "Mod is not allowed"),
+        ("{{ what.__class__ }}", "Getattr is not allowed"),
+        ("{{ what['__class__'] }}", "Getitem is not allowed"),
+        ("{{ what.center(1000000) }}", "Call is not allowed"),
+        ("{{ lipsum() }}", "Call is not allowed"),
+        ("{{ what | center(1000000) }}", "No filter named 'center'"),
+        ("{% set x = what ~ what %}{{ x }}", "Assign is not allowed"),
+        ("{% include '/etc/passwd' %}", "Include is not allowed"),
+        ("{% import 'os' as os %}", "Import is not allowed"),
+        ("{% macro m() %}{% endmacro %}", "Macro is not allowed"),
+        ("{{ code }}" + "x" * 500, "longer than 160 characters"),
+        ("{{ what < 3 }}", "not supported between"),
+        ("{{ broken | upper | sentence | trim | default(code) | sentence }}{{ (broken and 1) | sentence }}", "int"),
+    ],
+)
+def test_a_template_that_fails_gives_the_built_in_text_and_says_why(source: str, reason: str) -> None:
+    text, fault = render(source)
+    assert text == say()
+    assert fault.startswith("sms/en/request.txt")
+    assert reason in fault
+    assert reason in check({"sms/en/request.txt": source})[0]
+
+
+def test_a_fault_names_its_line() -> None:
+    assert check({"sms/en/request.txt": "{{ what }}\n{{ nope }}"})[0].startswith("sms/en/request.txt:2: unknown name")
+
+
+def test_a_request_without_its_code_is_found_beforehand() -> None:
+    assert "cannot be answered" in check({"sms/en/request.txt": "{{ what }}"})[0]
+
+
+@pytest.mark.parametrize("name", ["sms/en/requests.txt", "sms/xx/request.txt", "request.txt", "../sms/en/request.txt"])
+def test_a_template_that_nothing_would_use_is_a_fault(name: str) -> None:
+    assert "no message has this name" in check({name: "{{ code }}"})[0]
+
+
+def test_the_shipped_templates_pass_their_own_check() -> None:
+    assert check(shipped()) == []
+
+
+def test_the_names_of_the_documentation_are_those_of_the_templates() -> None:
+    source = "{{ code }}" + "".join(f"{{% if {name} %}}{{% endif %}}" for name in NAMES)
+    assert render(source) == ("4821", "")
+
+
+NAME = st.text(max_size=60)
+
+
+@given(NAME, NAME, st.lists(NAME, max_size=5), st.text(alphabet="0123456789", min_size=4, max_size=6))
+def test_whatever_the_names_a_request_fits_and_can_be_answered(
+    action: str, cause: str, places: list[str], code: str
+) -> None:
+    facts = replace(with_breach(action=action, cause=cause, note=cause), place_names=places, code=code, held=Span(0))
+    for language in WORDS:
+        text = say(language=language, facts=facts)
+        assert segments(text).characters <= 160
+        assert code in text
+        assert text == json.loads(json.dumps(text))
