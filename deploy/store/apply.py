@@ -292,7 +292,7 @@ def _facts(tx: Transaction, incident: Incident, reader: Person, reasons: list[st
         breach=breach,
         held=Span(max(tx.at, breach.at) - breach.onset if breach.at > breach.onset else 0),
         place=place,
-        place_names=_names(tx, place, reader.language),
+        place_names=_names(tx, place),
         seconds=directory.seconds(reader.base, place.id) if reader.base and place else None,
         code=incident.code,
         owner=owner.name if owner else incident.owner or "",
@@ -302,11 +302,12 @@ def _facts(tx: Transaction, incident: Incident, reader: Person, reasons: list[st
     )
 
 
-def _names(tx: Transaction, place: Place | None, language: str) -> list[str]:
+def _names(tx: Transaction, place: Place | None) -> list[str]:
+    """As they are written on the doors; the spoken ones are for voices."""
     if place is None:
         return []
     around = [tx.world.directory.place(step) for step in place.path or [place.id]]
-    return [one.spoken.get(language, one.name) for one in around if one is not None]
+    return [one.name for one in around if one is not None]
 
 
 # --- rows -------------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from deploy.store import audit, outbox
 from deploy.store.apply import apply, read, suppress, take, undelivered, wake
 from deploy.store.inbox import hear, keep, waiting
+from deploy.store.migrations import HEAD
 from deploy.store.store import cursor, open_incidents, open_reader, open_store, opted_out, set_cursor
 from deploy.store.tables import breaches, incidents, journal, metadata
 from deploy.store.tables import outbox as outbox_table
@@ -299,7 +300,9 @@ def test_the_migrations_lead_to_the_tables_as_they_are(store: Engine) -> None:
     from alembic.migration import MigrationContext
 
     with store.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        here = MigrationContext.configure(connection)
+        assert here.get_current_revision() == HEAD
+        assert compare_metadata(here, metadata) == []
 
 
 def test_opening_again_changes_nothing(store: Engine, tmp_path: Path) -> None:
