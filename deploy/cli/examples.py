@@ -5,13 +5,13 @@ from itertools import groupby
 from pathlib import Path
 
 import msgspec
-from rules.ruleset import unpack
 
 from deploy.site.document import read
 from deploy.site.files import Id, Rule
 from deploy.site.load import load
 from deploy.site.play import Played, play
 from deploy.site.validate import validated
+from rules.ruleset import unpack
 from vorab.model import RuleId
 
 
@@ -35,13 +35,14 @@ def report(folder: Path, as_json: bool) -> int:
         return int(not all(example.ok for example in found))
     if not found:
         print("no rule has examples; write some beside it:  examples: [{given: [open @ 10:00], then: […]}]")
-    width = max((len(example.rule) for example in found), default=0)
+    files = max((len(example.file) for example in found), default=0)
+    rules = max((len(example.rule) for example in found), default=0)
     for (file, rule), group in groupby(found, key=lambda example: (example.file, example.rule)):
         examples = list(group)
         wrong = [example for example in examples if not example.ok]
         verdict = f"{len(wrong)} differ{'s' if len(wrong) == 1 else ''}" if wrong else "ok"
         number = f"{len(examples)} example{'' if len(examples) == 1 else 's'}"
-        print(f"{file}  {rule:<{width}}  {number:<11}  {verdict}")
+        print(f"{file:<{files}}  {rule:<{rules}}  {number:<11}  {verdict}")
         for example in wrong:
             print(f"    given  {', '.join(example.given)}")
             print(f"    wanted {', '.join(example.wanted) or 'nothing'}")
