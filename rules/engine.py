@@ -274,7 +274,7 @@ class Engine:
     def _begin(self, clock: Clock) -> None:
         for watcher in self._index.watchers.values():
             if watcher.clock is clock and isinstance(watcher.when, Silent):
-                if watcher.line.seen == NEVER:
+                if watcher.line.seen == NEVER and not watcher.buffer:
                     watcher.line.seen = clock.until
                 self._schedule(watcher)
 
