@@ -9,7 +9,7 @@ _WORDS = {meaning: word for word, meaning in reversed(STATES.items())}
 
 
 def sample(one: Sample) -> str:
-    """`open`, `26.4 °C`, `badge 4711`."""
+    """`open`, `26.4 °C`, `humidity 45 %`, `badge 4711`."""
     channel = f" ({one.channel})" if one.channel else ""
     if one.value is None:
         return f"{one.quantity}: no value{channel}"
@@ -21,8 +21,8 @@ def value(quantity: Quantity, found: float | bool | str) -> str:
         return _WORDS.get((quantity, found), f"{quantity} {'yes' if found else 'no'}")
     if isinstance(found, str):
         return f"{quantity} {found}"
-    unit = next(iter(UNITS.get(quantity, {})), "")
-    return f"{found:g} {unit}" if unit else f"{quantity} {found:g}"
+    amount = f"{found:g} {next(iter(UNITS.get(quantity, {})), '')}".rstrip()
+    return amount if quantity is Quantity.TEMPERATURE else f"{quantity} {amount}"
 
 
 def samples(reading: Reading) -> str:
