@@ -233,16 +233,12 @@ class Contact:
                     assert self._count is not None
                     return Heard(job, self._count())
         except TemporaryFailure as failure:
-            receipt = Receipt(Delivery.READY, reason=str(failure), retry_after_s=failure.retry_after_s)
-            return Heard(job, receipt if isinstance(job, Claim) else None, str(failure))
+            return _failure(job, Receipt(Delivery.READY, reason=str(failure), retry_after_s=failure.retry_after_s))
         except ConfigurationError as error:
-            return Heard(
-                job, Receipt(Delivery.FAILED, reason=str(error)) if isinstance(job, Claim) else None, str(error)
-            )
+            return _failure(job, Receipt(Delivery.FAILED, reason=str(error)))
         except Exception as error:
             log.exception("%s failed", type(job).__name__)
-            why = f"{type(error).__name__}: {error}"
-            return Heard(job, Receipt(Delivery.UNKNOWN, reason=why) if isinstance(job, Claim) else None, why)
+            return _failure(job, Receipt(Delivery.UNKNOWN, reason=f"{type(error).__name__}: {error}"))
 
     def _look(self, look: Look) -> Receipt | None:
         """Raises TemporaryFailure, also for a channel that cannot be asked."""
@@ -267,6 +263,11 @@ class Contact:
 
 
 # --- what is done with one item, and with one that cannot be ----------------------------------------------------------
+
+
+def _failure(job: Job, receipt: Receipt) -> Heard:
+    """The receipt is that of a message; for any other job only its reason matters."""
+    return Heard(job, receipt if isinstance(job, Claim) else None, receipt.reason)
 
 
 def _take_in(tx: Transaction, heard: Heard) -> None:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from opening_hours import OpeningHours, ParserError  # type: ignore[attr-defined]  # its stubs lack the error
 
 from vorab.errors import ConfigurationError
-from vorab.model import SECOND, Instant
+from vorab.model import MINUTE, SECOND, Instant
 
 
 def on_duty(duty: str, at: Instant, zone: str) -> tuple[bool, str]:
@@ -17,6 +17,12 @@ def on_duty(duty: str, at: Instant, zone: str) -> tuple[bool, str]:
     """
     if not duty:
         return False, "no duty hours"
+    return _in_minute(duty, Instant(at - at % MINUTE), zone)
+
+
+@lru_cache(maxsize=4096)
+def _in_minute(duty: str, at: Instant, zone: str) -> tuple[bool, str]:
+    """The grammar knows no seconds, and many people share their hours."""
     hours = _parsed(duty, zone)
     then = local(at, zone)
     is_on = hours.is_open(then)

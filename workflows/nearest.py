@@ -85,9 +85,10 @@ def _channels(person: Person, rung: Rung, opted_out: Collection[tuple[str, str]]
     """The rung's channels that reach him, the one he prefers first; and why none does."""
     known = [channel for channel in rung.channels if channel in person.addresses]
     open_ = [channel for channel in known if (person.addresses[channel], channel) not in opted_out]
-    why = "sent STOP" if known else f"no address for {' or '.join(rung.channels)}"
-    order = {channel: number for number, channel in enumerate(person.channels)}
-    return sorted(open_, key=lambda channel: order.get(channel, len(order))), why
+    if not open_:
+        return [], "sent STOP" if known else f"no address for {' or '.join(rung.channels)}"
+    preferred = [channel for channel in person.channels if channel in open_]
+    return [*preferred, *(channel for channel in open_ if channel not in preferred)], ""
 
 
 def _distance(seconds: int | None) -> str:

@@ -13,7 +13,7 @@ from deploy.store.transaction import Transaction
 from notifiers import delivery
 from notifiers.reply import Reply, parse
 from vorab.errors import Malformed
-from vorab.model import HOUR, Answer, Delivery, IncidentId, Instant, Meaning, PersonId, Receipt
+from vorab.model import HOUR, Answer, Delivery, Incident, IncidentId, Instant, Meaning, PersonId, Receipt
 from vorab.ports import Inbound
 from vorab.site import Person
 from vorab.wire import INCIDENT, unpack
@@ -108,7 +108,7 @@ def _answer(tx: Transaction, row: Row[Any], people: list[Person], channel: str, 
     return wrong
 
 
-def _incident(body: bytes) -> Any:
+def _incident(body: bytes) -> Incident:
     return unpack(body, INCIDENT)
 
 

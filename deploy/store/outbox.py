@@ -121,17 +121,16 @@ def _allowed_at(tx: Transaction, notification: Notification) -> Instant:
     windows = (limits.life_safety if urgent else limits.windows) if limits else []
     if not windows:
         return tx.at
-    sent = tx.connection.scalars(
-        _SENT,
-        {
-            "person": notification.person,
-            "channel": notification.channel,
-            "since": tx.at - max(span for span, _ in windows),
-            "low": Priority.LIFE_SAFETY.rank if urgent else 0,
-            "high": Priority.LIFE_SAFETY.rank - (not urgent),
-        },
-    )
-    return allowed_at([Instant(at) for at in sent], windows, tx.at)
+    counted = {
+        "person": notification.person,
+        "channel": notification.channel,
+        "since": tx.at - max(span for span, _ in windows),
+        "low": Priority.LIFE_SAFETY.rank if urgent else 0,
+        "high": Priority.LIFE_SAFETY.rank - (not urgent),
+    }
+    if (tx.connection.scalar(_HOW_MANY, counted) or 0) < min(number for _, number in windows):
+        return tx.at  # as nearly always
+    return allowed_at([Instant(at) for at in tx.connection.scalars(_WHEN, counted)], windows, tx.at)
 
 
 def _values(notification: Notification) -> dict[str, Any]:
@@ -185,11 +184,13 @@ _REQUESTS = _ALL.join(incidents, incidents.c.id == outbox.c.incident).where(
     outbox.c.purpose == Purpose.REQUEST.value,
     outbox.c.state.not_in([Delivery.FAILED.value, Delivery.WITHDRAWN.value]),
 )
-_BEING_SENT = outbox.c.sent_at.is_(None) & outbox.c.state.in_([Delivery.SENDING.value, Delivery.UNKNOWN.value])
-_SENT = select(func.coalesce(outbox.c.sent_at, outbox.c.first_sent_at)).where(
+_BEING_SENT = text("sent_at IS NULL AND state IN ('sending','unknown') AND first_sent_at > :since")
+_SENT_LATELY = (
     outbox.c.person == bindparam("person"),
     outbox.c.channel == bindparam("channel"),
     outbox.c.priority.between(bindparam("low"), bindparam("high")),
-    or_(outbox.c.sent_at > bindparam("since"), _BEING_SENT & (outbox.c.first_sent_at > bindparam("since"))),
+    or_(outbox.c.sent_at > bindparam("since"), _BEING_SENT),
 )
+_HOW_MANY = select(func.count()).where(*_SENT_LATELY)
+_WHEN = select(func.coalesce(outbox.c.sent_at, outbox.c.first_sent_at)).where(*_SENT_LATELY)
 _UPDATE = update(outbox).where(outbox.c.id == bindparam("message"))

@@ -21,6 +21,7 @@ class SiteDirectory:
             self._ways[way.start].append((way.seconds, way.end))
             self._ways[way.end].append((way.seconds, way.start))
         self._walks: dict[PlaceId, dict[PlaceId, int]] = {}
+        self._known: dict[tuple[str, str], int | None] = {}
 
     def people(self) -> Sequence[Person]:
         return list(self._people.values())
@@ -42,6 +43,11 @@ class SiteDirectory:
         return self._responses.get(response)
 
     def seconds(self, start: str, end: str) -> int | None:
+        if (start, end) not in self._known:
+            self._known[start, end] = self._found(start, end)
+        return self._known[start, end]
+
+    def _found(self, start: str, end: str) -> int | None:
         if start == end:
             return 0
         first, last = self._on_the_ways(start), self._on_the_ways(end)
