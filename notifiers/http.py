@@ -63,6 +63,7 @@ class Client:
                 timeout=self._timeout,
                 redirect=False,
                 preload_content=False,
+                decode_content=False,  # we ask for none, and a few bytes must not become a gigabyte
             )
         except (NewConnectionError, ConnectTimeoutError) as error:
             raise TemporaryFailure(f"no connection to {urlsplit(url).hostname}: {_reason(error)}") from None

@@ -81,10 +81,13 @@ class Server(socketserver.ThreadingTCPServer):
 def serve(world: PhoneWorld, host: str = "127.0.0.1", port: int = 0, people: Sequence[dict[str, str]] = ()) -> Server:
     """A running server; `people` are the handsets that the page shows from the start: name, number, role, language."""
     server = Server(world, (host, port), people)
-    for name, work in (("requests", server.serve_forever), ("time", _settle), ("webhooks", _call)):
-        arguments = () if name == "requests" else (server,)
-        threading.Thread(target=work, args=arguments, name=f"phones-{name}", daemon=True).start()
+    for name, work in (("requests", _serve), ("time", _settle), ("webhooks", _call)):
+        threading.Thread(target=work, args=(server,), name=f"phones-{name}", daemon=True).start()
     return server
+
+
+def _serve(server: Server) -> None:
+    server.serve_forever(poll_interval=0.05)
 
 
 def _settle(server: Server) -> None:
