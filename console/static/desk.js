@@ -3,6 +3,7 @@
 import { ask, clock, find, make, showLink, startBar, texts } from "/static/vorab.js";
 
 const SILENT_AFTER_MS = 12_000;  // the server beats every 5 s
+const STEADY_MS = 700;  // nobody means to take what has just jumped under his finger
 const SHAPES = { "life-safety": "◆", high: "▲", medium: "●", low: "○" };  // never by colour alone
 
 const incidents = new Map();  // id → as the API lists it
@@ -10,6 +11,7 @@ const drawn = new Map();  // id → the row, and of what it was drawn
 const waiting = new Map();  // "incident meaning" → what was clicked, until the incident has moved
 let selected = null;
 let isPicked = false;  // by a person; until then the most urgent one is shown
+let jumpedAt = 0;  // when another one was shown without a person's doing
 let people = [];
 let ahead = 0;  // ms by which the server's clock is ahead of ours
 let stream = null;
@@ -100,7 +102,7 @@ function listed() {
 function show() {
   const [open, resolved] = listed();
   if (!isPicked && open.length > 0 && selected !== open[0].id) {
-    selected = open[0].id;
+    [selected, jumpedAt] = [open[0].id, Date.now()];
     showThread();
   }
   fill("open", open);
@@ -272,7 +274,8 @@ function buttons(incident) {
 async function answer(meaning) {
   const incident = incidents.get(selected);
   const button = find("thread").querySelector(`[data-meaning="${meaning}"]`);
-  if (!incident || !button || button.disabled) return;
+  if (!incident || !button || button.disabled || Date.now() - jumpedAt < STEADY_MS) return;
+  isPicked = true;
   const key = `${incident.id} ${meaning}`;
   const click = waiting.get(key) ?? { id: uuid() };  // a repeated click is the same one
   waiting.set(key, click);
@@ -325,6 +328,8 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
   KEYS[event.key]?.();
 });
+
+find("thread").addEventListener("pointerdown", () => { isPicked = true; });
 
 startBar();
 watch();

@@ -218,6 +218,7 @@ def sign_in(page: Page, desk: Desk) -> None:
     expect(page.get_by_text("All quiet")).to_be_visible()
 
 
+@pytest.mark.parametrize("page", ["dark"], indirect=True)
 def test_an_incident_appears_by_itself_and_is_taken_and_done(desk: Desk, page: Page) -> None:
     sign_in(page, desk)
     picture(page, "quiet")
@@ -226,12 +227,14 @@ def test_an_incident_appears_by_itself_and_is_taken_and_done(desk: Desk, page: P
     expect(row).to_contain_text("Door held open", timeout=2000)
     expect(page).to_have_title("(1) Desk · Vorab")
     expect(page.locator("#thread .facts")).to_contain_text("Close it, look for people")
+    row.click()  # what has jumped there by itself cannot be taken at once
+    page.wait_for_timeout(700)
     page.keyboard.press("t")
     expect(page.get_by_role("button", name="Sending …")).to_be_disabled()
     desk.contact_turns()
     expect(row).to_contain_text("Desk goes", timeout=2000)
     page.get_by_label("as").select_option("Ben")
-    page.get_by_role("button", name="Done").click()
+    page.get_by_role("button", name="Done", exact=True).click()
     desk.contact_turns()
     expect(page.locator("#thread")).to_contain_text("Ben: done")
 
@@ -284,6 +287,8 @@ def test_a_busy_desk_is_in_order_and_hostile_names_are_text(desk: Desk, page: Pa
     page.keyboard.press("j")
     expect(page.locator("#thread h1")).to_contain_text("Door held open")
     page.get_by_label("as").select_option("Ana")
+    page.locator("#thread h1").click()
+    page.wait_for_timeout(700)
     page.keyboard.press("t")
     desk.contact_turns()
     expect(page.locator("#thread")).to_contain_text("Ana goes")
@@ -293,6 +298,7 @@ def test_a_busy_desk_is_in_order_and_hostile_names_are_text(desk: Desk, page: Pa
     picture(page, "desk-narrow")
 
 
+@pytest.mark.parametrize("page", ["dark"], indirect=True)
 def test_when_the_server_is_gone_the_page_is_grey_and_says_so_until_it_is_back(desk: Desk, page: Page) -> None:
     sign_in(page, desk)
     desk.raises("door-held-open", "gate-b12-door")

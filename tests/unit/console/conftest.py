@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +128,7 @@ class Devices:
 class Bench:
     """The desk, and the hands that move the world around it."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, public_url: str = "http://localhost") -> None:
         self.now = START
         self.key = signin.session_key(data)
         self.site = site()
@@ -150,7 +151,7 @@ class Bench:
             ports.Outside(
                 site=self.site,
                 directory=self.directory,
-                public_url="http://localhost",
+                public_url=public_url,
                 reader=self.reader,
                 inbox=StoreInbox(self.store, self.ringer),
                 now=lambda: self.now,
@@ -161,6 +162,11 @@ class Bench:
             )
         )
         self.browser = Browser(self.app)
+
+    def close(self) -> None:
+        self.ringer.close()
+        self.store.dispose()
+        self.read_only.dispose()
 
     def signed_in(self) -> Browser:
         self.browser.cookies["vorab"] = signin.Sessions(self.key, lambda: self.now).begin()
@@ -215,11 +221,8 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def bench(tmp_path: Path, empty_store: Path) -> Iterator[Bench]:
     shutil.copy(empty_store, tmp_path)
-    bench = Bench(tmp_path)
-    yield bench
-    bench.ringer.close()
-    bench.store.dispose()
-    bench.read_only.dispose()
+    with closing(Bench(tmp_path)) as bench:
+        yield bench
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Who gets in, for how long, and how often one may try."""
 
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,13 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(bench: Bench) -> 
     cookie = answer.headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
+
+
+def test_behind_https_the_cookie_never_travels_in_the_clear(bench: Bench, tmp_path: Path) -> None:
+    with closing(Bench(tmp_path, "https://desk.example")) as public:
+        answer = public.browser.post("/api/session", json={"name": "operator", "secret": SECRET})
+    assert answer.headers["set-cookie"].startswith("__Host-vorab=")
+    assert "; secure" in answer.headers["set-cookie"].lower()
 
 
 def test_a_page_that_is_there_keeps_the_session_for_a_shift_and_no_longer(bench: Bench, browser: Browser) -> None:
