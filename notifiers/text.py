@@ -63,6 +63,8 @@ _NODES = (
 )
 _ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|\+00:00)")
 
+_NAMED = re.compile(r"\b(badge reader|gateway|sensor|ingest) \S+(?= (?:silent|never|offline|not|is)\b)")
+
 
 class Facts(Struct, frozen=True):
     """What a message can speak of."""
@@ -103,7 +105,7 @@ class Texts:
         """The message in this language, else in English, within `limit` characters.
 
         What does not fit goes in this order: the action's last clauses, the outer names of the place, the last reasons,
-        link, cause, note, way, place; never priority, thing and code.
+        link, why it is not certain, cause, way, place; never priority, thing, code, and that it is not certain.
         """
         language = language if language in WORDS else FALLBACK
         views = partial(_views, facts, WORDS[language], self._zone)
@@ -213,13 +215,15 @@ def _views(facts: Facts, words: Words, zone: ZoneInfo) -> Iterator[dict[str, obj
     )  # all know which site they are at
     clauses = [clause for clause in re.split(r"[,;.]\s+", breach.action.strip(" .")) if clause]
     thing, what = _what(breach, facts.held, words)
+    note = _note(breach.note, words, zone)
     view: dict[str, object] = {
         "priority": words.priorities[facts.priority],
         "life_safety": facts.priority is Priority.LIFE_SAFETY,
         "thing": thing,  # "door"
         "what": what,  # "door open 30 s"
-        "cause": "" if facts.held >= SECOND else breach.cause.strip(" ."),  # what happens in an instant needs a word
-        "note": _note(breach.note, words, zone),  # "unverified: badge reader silent since 09:58"
+        # What happens in an instant needs a word; the operator's is in his language, so ours goes first.
+        "cause": "" if facts.held >= SECOND or breach.absent else breach.cause.strip(" ."),
+        "note": note,  # "unverified: badge reader silent since 09:58"
         "where": ", ".join(names),
         "point": names[-1] if names else "",
         "walk": "" if facts.seconds is None else f"{max(1, -(-facts.seconds // 60))} min {words.on_foot}",
@@ -241,16 +245,16 @@ def _views(facts: Facts, words: Words, zone: ZoneInfo) -> Iterator[dict[str, obj
     for count in reversed(range(1, len(facts.reasons))):
         view = {**view, "reasons": ", ".join(facts.reasons[:count])}
         yield view
-    for key in ("link", "cause", "note", "walk", "where", "point", "reasons"):
-        if view[key]:
-            view = {**view, key: ""}
-            yield view
+    shorter = {"note": ", ".join(part.partition(":")[0] for part in note.split("; "))}  # "unverified"
+    for less in ({"link": ""}, shorter, *({key: ""} for key in ("cause", "walk", "where", "point", "reasons"))):
+        view = {**view, **less}
+        yield view
 
 
 def _what(breach: Breach, held: Span, words: Words) -> tuple[str, str]:
     """The thing, and the thing with its state and how long: "door", "door open 30 s"."""
     lasted = _span(held, words)
-    if breach.quantity is None:
+    if breach.quantity is None or breach.value is None:
         thing, said = words.silent
     else:
         thing, true, false = words.things[breach.quantity]
@@ -258,6 +262,8 @@ def _what(breach: Breach, held: Span, words: Words) -> tuple[str, str]:
         if isinstance(breach.value, int | float) and not isinstance(breach.value, bool):
             said = _number(breach.value, breach.quantity, breach.limit, words)
             lasted = lasted and f"{words.lasting} {lasted}"
+        if breach.absent:
+            said += f" {words.without} {words.things[breach.absent][0]}"
     return thing, " ".join(part for part in (thing, said, lasted) if part)
 
 
@@ -281,6 +287,8 @@ def _span(span: Span, words: Words) -> str:
 
 
 def _note(note: str, words: Words, zone: ZoneInfo) -> str:
+    """In the reader's language and time; which reader or gateway it is helps nobody at the door."""
+    note = _NAMED.sub(r"\1", note)
     for ours, theirs in words.notes.items():
         note = re.sub(rf"\b{ours}\b", theirs, note)
     return _ISO.sub(lambda found: _local(datetime.fromisoformat(found[0]), zone), note)

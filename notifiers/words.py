@@ -30,6 +30,7 @@ class Words(Struct, frozen=True):
     things: dict[Quantity, tuple[str, str, str]]
     silent: tuple[str, str]  #: when nothing was said: the thing, and what it is
     limit: str
+    without: str  #: before what should have come first
     lasting: str  #: before how long a number has been beyond its limit
     on_foot: str
     day: str
@@ -82,6 +83,7 @@ WORDS = {
         },
         silent=("sensor", "silent"),
         limit="limit",
+        without="without",
         lasting="for",
         on_foot="on foot",
         day="d",
@@ -132,6 +134,7 @@ WORDS = {
         },
         silent=("Sensor", "stumm"),
         limit="Grenze",
+        without="ohne",
         lasting="seit",
         on_foot="zu Fuß",
         day="Tage",
@@ -140,10 +143,15 @@ WORDS = {
         notes={
             "unverified": "unbestätigt",
             "uncertain": "unsicher",
+            "no badge reader": "kein Ausweisleser",
             "badge reader": "Ausweisleser",
+            "never heard": "nie gehört",
+            "not heard up to": "nicht gehört bis",
             "silent since": "stumm seit",
-            "silent": "stumm",
-            "since": "seit",
+            "offline since": "getrennt seit",
+            "is behind": "im Rückstand",
+            "a state without a time of its own": "Zustand ohne eigene Zeit",
+            "late: measured": "verspätet: gemessen",
         },
     ),
     "fr": Words(
@@ -189,6 +197,7 @@ WORDS = {
         },
         silent=("capteur", "muet"),
         limit="limite",
+        without="sans",
         lasting="depuis",
         on_foot="à pied",
         day="j",
@@ -197,10 +206,17 @@ WORDS = {
         notes={
             "unverified": "non vérifié",
             "uncertain": "incertain",
+            "no badge reader": "pas de lecteur de badges",
             "badge reader": "lecteur de badges",
+            "gateway": "passerelle",
+            "sensor": "capteur",
+            "never heard": "jamais entendu",
+            "not heard up to": "pas entendu jusqu'à",
             "silent since": "muet depuis",
-            "silent": "muet",
-            "since": "depuis",
+            "offline since": "hors ligne depuis",
+            "is behind": "en retard",
+            "a state without a time of its own": "état sans heure propre",
+            "late: measured": "en retard : mesuré à",
         },
     ),
 }

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from rules.limits import Limits
 from rules.ruleset import Rule
 from rules.silent import Silent
+from rules.without import Without
 from vorab.model import Breach, Edge, Instant, Priority, SensorId, Span, breach_id
 
 Mark = tuple[Instant, str]  #: since when, and what is not certain about it
@@ -187,6 +188,7 @@ def _breach(watch: Watch, rule: Terms, at: Instant, now: Priority | None, note: 
         quantity=when.quantity,
         value=None if isinstance(when, Silent) else watch.value,
         limit=limit,
+        absent=when.absent if isinstance(when, Without) else None,
         note=note,
         cause=of.cause,
         consequence=of.consequence,

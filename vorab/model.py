@@ -174,6 +174,7 @@ class Breach(Struct, frozen=True):
     quantity: Quantity | None = None  #: of the value that decided
     value: float | bool | str | None = None  #: the value that decided
     limit: float | None = None  #: the limit it passed, where there is one
+    absent: Quantity | None = None  #: what should have come before it and did not, such as a badge
     note: str = ""  #: what is not certain about it, e.g. "unverified: badge reader silent since 09:58"
     cause: str = ""
     consequence: str = ""

@@ -86,6 +86,22 @@ def test_what_is_not_certain_is_said_in_words_and_local_time() -> None:
     assert "(unbestätigt: Ausweisleser stumm seit 09:58)" in say(facts=with_breach(note=note), language="de")
 
 
+def test_that_it_is_not_certain_is_never_cut() -> None:
+    note = (
+        "unverified: badge reader gate-b12-badge silent since 2026-07-01T07:58:00Z; uncertain: a state without a time"
+    )
+    facts = replace(with_breach(note=note, absent=Quantity.BADGE), place_names=["x" * 40, "y" * 40, "z" * 40])
+    assert "(unverified: badge reader silent since 09:58" in say(facts=facts, limit=400)
+    assert "(unverified, uncertain)" in say(facts=facts)
+
+
+def test_what_should_have_come_before_is_said_in_the_readers_language() -> None:
+    facts = replace(with_breach(absent=Quantity.BADGE, cause="opened without a badge"), held=Span(0))
+    assert say(facts=facts).startswith("High: door open without badge. T1")
+    assert say(facts=facts, language="de").startswith("Hoch: Tür offen ohne Ausweis. T1")
+    assert say(facts=facts, language="fr").startswith("Urgent: porte ouverte sans badge. T1")
+
+
 def test_what_happened_in_an_instant_is_told_with_its_cause() -> None:
     facts = replace(with_breach(cause="opened without a badge."), held=Span(0))
     assert say(facts=facts).startswith("High: door open, opened without a badge. T1")
