@@ -54,17 +54,20 @@ def split(data: bytes) -> tuple[list[Publish], list[tuple[int, bytes]], int]:
     while at < end:
         if end - at > 4:
             first, low, high, size = _HEAD(data, at)
-            if low > 127 and high < 128 and first & 0xF6 == 0x32:  # nearly all: QoS 1, a length of two bytes
-                stop = at + 3 + (low & 127 | high << 7)
+            if first & 0xF6 == 0x32 and (low < 128 or high < 128):  # nearly all: QoS 1, a length of one or two bytes
+                if low < 128:
+                    topic, stop, size = at + 4, at + 2 + low, high << 8 | size >> 8
+                else:
+                    topic, stop = at + 5, at + 3 + (low & 127 | high << 7)
                 if stop > end:
                     break
-                body = at + 5 + size
+                body = topic + size
                 if body + 2 > stop:
                     raise Malformed(_TOO_LONG)
                 packet_id = data[body] << 8 | data[body + 1]
                 if not packet_id:
                     raise Malformed(_NO_ID)
-                add((data[at + 5 : body], data[body + 2 : stop], first & 15, packet_id))
+                add((data[topic:body], data[body + 2 : stop], first & 15, packet_id))
                 at = stop
                 continue
         length, start = remaining_length(data, at + 1)
@@ -93,7 +96,9 @@ def _publish(first: int, body: bytes) -> Publish:
     return body[2:begin], body[begin + qos :], first & 15, packet_id
 
 
-_HEAD = struct.Struct("!BBBH").unpack_from  #: first byte, two bytes of length, length of the topic
+_HEAD = struct.Struct(
+    "!BBBH"
+).unpack_from  #: first byte, two of length, length of the topic; or, with one of length, that and the topic's first
 _TOO_LONG = "a PUBLISH whose topic is longer than the packet"
 _NO_ID = "a PUBLISH with packet id 0"
 

@@ -13,7 +13,7 @@ from ingest.mqtt import DUP, RETAIN, Publish
 from vorab.errors import Malformed
 from vorab.model import Instant, Quality, Quantity, Quarantined, Reading, Record, Sample, SensorId
 from vorab.payload import MAX_BYTES, Payload
-from vorab.site import Sensor
+from vorab.site import Sensor, SensorType
 
 WINDOW = 64  #: readings of one sensor among which one with an own time or number is known again
 RECENT = 4096  #: messages of one session among which the broker's repetitions are known again
@@ -63,7 +63,8 @@ class Normaliser:
         """Raises ConfigurationError for a decoder that does not exist, or does not know its options."""
         self.ordinal = 0  #: of the last message in this run
         self._sensors = {sensor.topic: sensor for sensor in sensors if sensor.ingest == ingest}
-        self._decodings = {sensor.type.name: _decoding(sensor) for sensor in self._sensors.values()}
+        types = {sensor.type.name: sensor.type for sensor in self._sensors.values()}
+        self._decodings = {name: _decoding(kind) for name, kind in types.items()}
         self._patterns = _patterns(self._sensors.values())
         self._windows: dict[SensorId, dict[Mark, None]] = {}
         self._sources: dict[bytes, Source] = {}
@@ -227,9 +228,9 @@ def _covers(wide: str, narrow: str) -> bool:
     return len(levels) <= len(other) and all(a in ("+", b) for a, b in zip(levels, other, strict=False))
 
 
-def _decoding(sensor: Sensor) -> Decoding:
-    kind = decoders.find(sensor.type.decoder, sensor.type.options)
-    return Decoding(kind, kind.ranges | sensor.type.ranges)
+def _decoding(kind: SensorType) -> Decoding:
+    found = decoders.find(kind.decoder, kind.options)
+    return Decoding(found, found.ranges | kind.ranges)
 
 
 def _patterns(sensors: Iterable[Sensor]) -> list[tuple[re.Pattern[str], set[str]]]:

@@ -19,7 +19,7 @@ from vorab.model import Breach, Instant, Quarantined, Record, Replayed
 
 SCHEMA = Path(__file__).with_name("schema.sql")
 FOLD_EVERY_S = 1.0
-FOLD_HARD_BYTES = 64 * 1024 * 1024  #: beyond, one commit waits until the write-ahead log can start afresh
+WAL_PAGES = 16 * 1024  #: 64 MB; beyond, the writer folds the last of them itself, so that the next commit starts afresh
 KEPT_CHECKPOINTS = 2
 HOUSEKEEPING_ROWS = 500  #: deleted at once: a short transaction
 
@@ -51,7 +51,8 @@ class SqliteLog:
         self._db = _writer(path)
         self.next = _end(self._db)  #: position of the next record
         self._stop = threading.Event()
-        self._folder = threading.Thread(target=fold, args=(path, self._stop), name="fold", daemon=True)
+        self._long = threading.Event()  #: the write-ahead log is, because commits come faster than it is folded
+        self._folder = threading.Thread(target=fold, args=(path, self._stop, self._long), name="fold", daemon=True)
         self._folder.start()
 
     def append(
@@ -98,6 +99,9 @@ class SqliteLog:
             raise
         crash.point("capture.after-commit")
         self.next = position + 1
+        if self._long.is_set():
+            self._long.clear()
+            db.execute("PRAGMA wal_checkpoint(PASSIVE)")
         return position
 
     def _breaches(self, position: int, breaches: Sequence[Breach]) -> None:
@@ -299,6 +303,7 @@ def _writer(path: Path) -> sqlite3.Connection:
         raise ConfigurationError(f"{path}: SQLite cannot use a write-ahead log here (it answered {answered})")
     db.execute("PRAGMA synchronous=FULL")
     db.execute("PRAGMA wal_autocheckpoint=0")
+    db.execute(f"PRAGMA journal_size_limit={4096 * WAL_PAGES}")
     db.executescript(SCHEMA.read_text())
     return db
 
@@ -312,14 +317,12 @@ def _end(db: sqlite3.Connection) -> int:
     return int(row[0])
 
 
-def fold(path: Path, stop: threading.Event) -> None:
-    """Moves what the write-ahead log holds into the file, beside the commits."""
+def fold(path: Path, stop: threading.Event, long: threading.Event | None = None) -> None:
+    """Moves what the write-ahead log holds into the file, beside the commits; `long` is set when it grows still."""
     db = sqlite3.connect(path, timeout=5.0, isolation_level=None)
-    wal = path.with_name(f"{path.name}-wal")
     while not stop.wait(FOLD_EVERY_S):
-        with contextlib.suppress(sqlite3.OperationalError, FileNotFoundError):  # busy: the next time will do
-            large = wal.stat().st_size > FOLD_HARD_BYTES
-            db.execute("PRAGMA wal_checkpoint(PASSIVE)")
-            if large:
-                db.execute("PRAGMA wal_checkpoint(RESTART)")
+        with contextlib.suppress(sqlite3.OperationalError):  # locked, or the disk is full: the writer will say so
+            _busy, pages, _folded = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            if long and pages > WAL_PAGES:
+                long.set()
     db.close()

@@ -6,6 +6,7 @@ Commands (`/set`, `/get`) and what the bridge tells about itself hold no reading
 """
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -15,45 +16,83 @@ from ingest.instants import instant_of
 from vorab import Malformed, Payload, Quantity, Sample
 from vorab.model import Instant
 
+_MILLIVOLTS = 100  #: a battery's voltage above this is in millivolts (the rule), below in volts (some)
+_SWITCH = {"ON": True, "OFF": False}
+
+Read = Callable[[str, Any], float | bool | str | None]  #: name, value on the wire → ours; None = it says nothing
+Step = tuple[str, Quantity, Read | None, str]  #: name on the wire, what it is, how it is read (None: not), channel
+
+
+def _number(name: str, value: Any) -> float:
+    """Raises Malformed: a number as a word is none."""
+    if type(value) not in (float, int):
+        raise Malformed(f"{name} is {str(value)[:40]!r}; expected a number")
+    return float(value)
+
+
+def _flag(name: str, value: Any) -> bool:
+    """Raises Malformed."""
+    if type(value) is not bool:
+        raise Malformed(f"{name} is {str(value)[:40]!r}; expected true or false")
+    return value
+
+
+def _not(name: str, value: Any) -> bool:
+    """Raises Malformed."""
+    return not _flag(name, value)
+
+
+def _word(_name: str, value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _switch(_name: str, value: Any) -> bool | None:
+    """ON or OFF; the state of a blind, a lock or a siren is none of ours."""
+    return _SWITCH.get(value.upper()) if isinstance(value, str) else None
+
+
+def _battery_volts(name: str, value: Any) -> float:
+    volts = _number(name, value)
+    return volts / 1000 if volts > _MILLIVOLTS else volts
+
 
 class _Field(Struct, frozen=True):
     """What one field of the state means."""
 
     quantity: Quantity
-    kind: type  #: on the wire: bool, float or str
+    read: Read
     beside: str = ""  #: says nothing beside this field, which says the same better
-    inverted: bool = False  #: true on the wire is false for us
 
 
 #: Field → meaning.  `contact: true` says that the magnet is there: the door is *closed* (exposes: value_on is false).
 FIELDS: dict[str, _Field] = {
-    "contact": _Field(Quantity.OPEN, bool, inverted=True),
-    "temperature": _Field(Quantity.TEMPERATURE, float),
-    "local_temperature": _Field(Quantity.TEMPERATURE, float, beside="temperature"),  # thermostats: of the room
-    "humidity": _Field(Quantity.HUMIDITY, float),
-    "pressure": _Field(Quantity.PRESSURE, float),
-    "co2": _Field(Quantity.CO2, float),
-    "pm25": _Field(Quantity.PM2_5, float),
-    "pm10": _Field(Quantity.PM10, float),
-    "illuminance_lux": _Field(Quantity.ILLUMINANCE, float),
-    "illuminance": _Field(Quantity.ILLUMINANCE, float, beside="illuminance_lux"),  # then it is the raw value
-    "occupancy": _Field(Quantity.OCCUPIED, bool),
-    "presence": _Field(Quantity.OCCUPIED, bool, beside="occupancy"),
-    "water_leak": _Field(Quantity.WET, bool),
-    "smoke": _Field(Quantity.SMOKE, bool),
-    "carbon_monoxide": _Field(Quantity.CO_ALARM, bool),
-    "vibration": _Field(Quantity.VIBRATION, bool),
-    "tamper": _Field(Quantity.TAMPER, bool),
-    "battery": _Field(Quantity.BATTERY, float),
-    "battery_low": _Field(Quantity.BATTERY_LOW, bool),
-    "linkquality": _Field(Quantity.LINK_QUALITY, float),
-    "power": _Field(Quantity.POWER, float),
-    "current": _Field(Quantity.CURRENT, float),
-    "energy": _Field(Quantity.ENERGY, float),
-    "voltage": _Field(Quantity.VOLTAGE, float),
-    "action": _Field(Quantity.BUTTON, str),
-    "click": _Field(Quantity.BUTTON, str, beside="action"),  # its name before 2020
-    "state": _Field(Quantity.ON, str),
+    "contact": _Field(Quantity.OPEN, _not),
+    "temperature": _Field(Quantity.TEMPERATURE, _number),
+    "local_temperature": _Field(Quantity.TEMPERATURE, _number, beside="temperature"),  # thermostats: of the room
+    "humidity": _Field(Quantity.HUMIDITY, _number),
+    "pressure": _Field(Quantity.PRESSURE, _number),
+    "co2": _Field(Quantity.CO2, _number),
+    "pm25": _Field(Quantity.PM2_5, _number),
+    "pm10": _Field(Quantity.PM10, _number),
+    "illuminance_lux": _Field(Quantity.ILLUMINANCE, _number),
+    "illuminance": _Field(Quantity.ILLUMINANCE, _number, beside="illuminance_lux"),  # then it is the raw value
+    "occupancy": _Field(Quantity.OCCUPIED, _flag),
+    "presence": _Field(Quantity.OCCUPIED, _flag, beside="occupancy"),
+    "water_leak": _Field(Quantity.WET, _flag),
+    "smoke": _Field(Quantity.SMOKE, _flag),
+    "carbon_monoxide": _Field(Quantity.CO_ALARM, _flag),
+    "vibration": _Field(Quantity.VIBRATION, _flag),
+    "tamper": _Field(Quantity.TAMPER, _flag),
+    "battery": _Field(Quantity.BATTERY, _number),
+    "battery_low": _Field(Quantity.BATTERY_LOW, _flag),
+    "linkquality": _Field(Quantity.LINK_QUALITY, _number),
+    "power": _Field(Quantity.POWER, _number),
+    "current": _Field(Quantity.CURRENT, _number),
+    "energy": _Field(Quantity.ENERGY, _number),
+    "voltage": _Field(Quantity.VOLTAGE, _number),
+    "action": _Field(Quantity.BUTTON, _word),
+    "click": _Field(Quantity.BUTTON, _word, beside="action"),  # its name before 2020
+    "state": _Field(Quantity.ON, _switch),
 }
 
 #: Several relays, probes or phases of one device: state_l1, temperature_2, power_left, current_phase_b.
@@ -62,19 +101,13 @@ _CHANNELLED = {"state", "contact", "temperature", "humidity", "power", "current"
 
 #: Beside one of these a `temperature` is that of the chip in a plug, unless a humidity shows it to be the room's.
 _RELAY = {"power", "state", "state_l1", "state_left", "state_right", "consumption", "energy", "current"}
-_BATTERY = {"battery", "battery_low"}  #: beside one of these `voltage` is the battery's
-_MILLIVOLTS = 100  #: a battery's voltage above this is in millivolts (the rule); below in volts (some)
-
-#: Numbers that mean the same whatever stands beside them.
-_PLAIN = {
-    name: field.quantity
-    for name, field in FIELDS.items()
-    if field.kind is float and not field.beside and name not in ("voltage", "temperature")
-}
-
+_BATTERY = {
+    "battery",
+    "battery_low",
+}  #: beside one of these `voltage` is the battery's, else beside the above the mains'
 _COMMANDS = {"get", "set", "request", "response"}
-_SWITCH = {"ON": True, "OFF": False}
 _REACHABLE = {"online": True, "offline": False}
+_USUAL_BYTES = 4096  #: the fields of a larger message are not remembered
 _WORDS = {"true": True, "false": False, "null": None, "": None}
 
 RANGES: dict[Quantity, tuple[float, float]] = {
@@ -95,19 +128,22 @@ RANGES: dict[Quantity, tuple[float, float]] = {
 
 def decode(payload: Payload) -> list[Sample]:
     """Raises Malformed."""
+    start = payload.raw[:1]
     if payload.suffix:
         levels = payload.suffix.split("/")
-        if not _COMMANDS.isdisjoint(levels):
+        if start == b"[" or not _COMMANDS.isdisjoint(levels):  # lists: bridge/devices, bridge/groups …
             return []
-        if payload.raw[:1] == b"[":  # bridge/devices, bridge/groups …
-            return []
-        if payload.raw[:1] != b"{":
+        if start != b"{":
             return _attribute(levels[-1], payload.text())
-        if levels[-1] == "availability" and not payload.object().get("state"):
-            raise Malformed("an availability without a state")
-    elif payload.raw[:1].isalpha():  # zigbee2mqtt/bridge/state as a sensor, as older ones sent it
+        if levels[-1] == "availability":
+            return _reachable(payload.first("state"))
+    elif start.isalpha():
         return _reachable(payload.text())
-    return _state(payload.object())
+    fields = payload.object()
+    if len(fields) == 1 and str(fields.get("state")).lower() in _REACHABLE:
+        return _reachable(fields["state"])
+    names = tuple(fields)
+    return _samples(fields, _steps(names) if len(payload.raw) < _USUAL_BYTES else _steps.__wrapped__(names))
 
 
 def time_of(payload: Payload) -> Instant | None:
@@ -118,72 +154,42 @@ def time_of(payload: Payload) -> Instant | None:
     return instant_of(seen, "iso" if isinstance(seen, str) else "ms")
 
 
-def _state(fields: dict[str, Any]) -> list[Sample]:
+def _samples(fields: dict[str, Any], steps: list[Step]) -> list[Sample]:
     samples = []
-    for name, value in fields.items():
-        quantity, kind = _PLAIN.get(name), type(value)
-        if quantity is not None and kind is float:
-            samples.append(Sample(quantity, value))
-        elif quantity is not None and kind is int:
-            samples.append(Sample(quantity, float(value)))
-        elif (meaning := _meaning(name)) is not None:
-            samples += _found(name, *meaning, value, fields)
+    for (name, quantity, read, channel), value in zip(steps, fields.values(), strict=True):
+        if read is _number and ((kind := type(value)) is float or kind is int):  # most fields, without a call
+            samples.append(Sample(quantity, float(value), channel))
+        elif read is not None and value is not None:
+            found = read(name, value)
+            if found is not None:
+                samples.append(Sample(quantity, found, channel))
     return samples
 
 
-@lru_cache(4096)
-def _meaning(name: str) -> tuple[_Field, str] | None:
-    """What a field of this name is, and of which channel; None = nothing that we know."""
-    if name in FIELDS:
-        return FIELDS[name], ""
-    base, _, channel = name.partition("_")
-    return (FIELDS[base], channel) if base in _CHANNELLED and _CHANNEL.fullmatch(channel) else None
+@lru_cache(1024)
+def _steps(names: tuple[str, ...]) -> list[Step]:
+    """What each of these fields says beside the others: a device sends the same ones again and again."""
+    return [_step(name, set(names)) for name in names]
 
 
-def _found(name: str, field: _Field, channel: str, value: Any, fields: dict[str, Any]) -> list[Sample]:
-    """What one field says beside the others.  Raises Malformed."""
-    if field.beside and field.beside in fields:
-        return []
-    found = _value(name, field, value)
-    if found is None:
-        is_reachable = name == "state" and isinstance(value, str) and value.lower() in _REACHABLE
-        return _reachable(value) if is_reachable else []
-    if name == "voltage":
-        return [_voltage(found, fields)]
-    if name == "temperature" and "humidity" not in fields and not _RELAY.isdisjoint(fields):
-        return []
-    return [Sample(field.quantity, found, channel)]
+def _step(name: str, names: set[str]) -> Step:
+    field, channel = FIELDS.get(name), ""
+    if field is None:
+        base, _, channel = name.partition("_")
+        if base not in _CHANNELLED or not _CHANNEL.fullmatch(channel):
+            return name, Quantity.ONLINE, None, ""
+        field = FIELDS[base]
+    if field.beside in names or (name == "temperature" and "humidity" not in names and not _RELAY.isdisjoint(names)):
+        return name, field.quantity, None, ""
+    if name == "voltage" and not _BATTERY.isdisjoint(names):
+        return name, Quantity.BATTERY_VOLTAGE, _battery_volts, ""
+    if name == "voltage" and _RELAY.isdisjoint(names):
+        return name, field.quantity, None, ""  # of the mains or of a battery: nobody knows
+    return name, field.quantity, field.read, channel
 
 
-def _value(name: str, field: _Field, value: Any) -> Any:
-    """The value in our sense; None = it says nothing.  Raises Malformed for a wrong type."""
-    kind = type(value)
-    if field.kind is float:
-        if kind is float or value is None:
-            return value
-        if kind is int:
-            return float(value)
-        raise Malformed(f"{name} is {str(value)[:40]!r}; expected a number")
-    if field.kind is bool:
-        if kind is bool:
-            return value is not field.inverted
-        if value is None:
-            return None
-        raise Malformed(f"{name} is {str(value)[:40]!r}; expected true or false")
-    if kind is str:
-        return _SWITCH.get(value.upper()) if field.quantity is Quantity.ON else value or None
-    return None
-
-
-def _voltage(value: float, fields: dict[str, Any]) -> Sample:
-    """Of the mains; of the battery beside a battery, and where it could only be millivolts."""
-    if value > 1000 or (not _BATTERY.isdisjoint(fields) and "power" not in fields):
-        return Sample(Quantity.BATTERY_VOLTAGE, value / 1000 if value > _MILLIVOLTS else value)
-    return Sample(Quantity.VOLTAGE, value)
-
-
-def _reachable(text: str) -> list[Sample]:
-    word = text.strip().lower()
+def _reachable(state: Any) -> list[Sample]:
+    word = str(state).strip().lower()
     if word not in _REACHABLE:
         raise Malformed(f"availability is {word[:40]!r}; expected online or offline")
     return [Sample(Quantity.ONLINE, _REACHABLE[word])]
@@ -193,13 +199,12 @@ def _attribute(name: str, text: str) -> list[Sample]:
     """A word on a topic of its own: availability, or one field (zigbee2mqtt's setting `output: attribute`)."""
     if name == "availability" or (name == "state" and text.lower() in _REACHABLE):
         return _reachable(text)
-    field = FIELDS.get(name)
-    if field is None:
+    if name not in FIELDS or name == "voltage":
         return []
     value: Any = _WORDS.get(text, text)
-    if field.kind is float and value is not None:
+    if FIELDS[name].read is _number and value is not None:
         try:
             value = float(text)
         except ValueError:
             raise Malformed(f"{name} is {text[:40]!r}; expected a number") from None
-    return _state({name: value})
+    return _samples({name: value}, _steps((name,)))

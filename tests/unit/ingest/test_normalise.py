@@ -112,7 +112,7 @@ def test_outside_its_physical_range_a_value_is_bad(
         ("zigbee2mqtt/gate", '{"contact":"closed"}', "expected true or false"),
         ("zigbee2mqtt/gate", '{"contact":1}', "expected true or false"),
         ("zigbee2mqtt/gate/availability", "perhaps", "expected online or offline"),
-        ("zigbee2mqtt/gate/availability", "{}", "availability without a state"),
+        ("zigbee2mqtt/gate/availability", "{}", "none of state in the message"),
         ("zigbee2mqtt/room", '{"temperature":1' + "0" * 400 + "}", ""),
         ("zigbee2mqtt/room", "21.5", "expected a JSON object"),
         ("zigbee2mqtt/room", "", "not JSON"),
