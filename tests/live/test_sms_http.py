@@ -5,11 +5,16 @@ import gzip
 import json
 import socket
 import statistics
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -302,3 +307,37 @@ def test_faults_and_settings_are_switched_over_http(server: Server, sms: Sms, wo
     assert sms.send(message()).state is Delivery.UNKNOWN
     assert sms.send(message()).state is Delivery.SENT
     assert world.received(ANA) == []
+
+
+def test_the_program_serves_calls_our_webhook_and_stops_when_told(tmp_path: Path, http: Client) -> None:
+    heard: list[bytes] = []
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    (tmp_path / "token").write_text("token\n")
+    (tmp_path / "people.json").write_text(json.dumps(PEOPLE))
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hook) as hooks:
+        threading.Thread(target=hooks.serve_forever, args=(0.05,), daemon=True).start()
+        argv = [sys.executable, "-m", "vorab.testing.phones", "--port", "0", "--account", "AC" + "0" * 32]
+        argv += ["--webhook", f"http://127.0.0.1:{hooks.server_port}/twilio/sms"]
+        argv += ["--token-file", str(tmp_path / "token"), "--people", str(tmp_path / "people.json")]
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as phones:
+            assert phones.stdout is not None
+            url = phones.stdout.readline().strip()
+            assert json.loads(http.request("GET", f"{url}/people").body) == PEOPLE
+            told = json.dumps({"handset": ANA, "text": "4821"}).encode()
+            asked = Request(f"{url}/write", told, {"Content-Type": "application/json"})
+            with urlopen(asked, timeout=5) as answer:
+                assert answer.status == 200
+            until(lambda: len(heard) == 1)
+            phones.terminate()
+            assert phones.wait(5) == 0
+        hooks.shutdown()
+    assert b"Body=4821" in heard[0]

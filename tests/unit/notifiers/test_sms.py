@@ -305,6 +305,11 @@ def test_what_cannot_get_a_text_message(sms: Sms, address: str, reason: str) -> 
     assert reason in (sms.accepts(address) or "")
 
 
+def test_numbers_kept_for_fiction_are_good_for_a_demo_only(world: PhoneWorld, sms: Sms) -> None:
+    assert sms.accepts("+33639980001") == "no such number can exist"
+    assert Sms(settings(world, allow_private=True), world).accepts("+33639980001") is None
+
+
 def test_only_the_countries_of_the_settings(world: PhoneWorld) -> None:
     french = Sms(settings(world, countries=["FR"]), world)
     assert french.accepts("+33612345678") is None
