@@ -201,7 +201,7 @@ class Engine:
                 return f"gateway {gateway} offline since {stamp(offline)}"
             every, heard = subject.watched.every, subject.witness.heard_by(at)
             assert isinstance(watcher.when, Silent)
-            if every is not None and (heard is None or heard <= at - max(every, watcher.when.span)):
+            if every is not None and heard is not None and heard <= at - max(every, watcher.when.span):
                 return f"gateway {gateway} {_since(heard)}"
         line = watcher.line
         return f"sensor {watcher.subject.id} {_since(None if line.at == NEVER else line.at)}"

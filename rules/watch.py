@@ -125,7 +125,7 @@ def _happen(watch: Watch, rule: Terms, at: Instant) -> tuple[Watch, list[Breach]
     if level < watch.level:
         mark = watch.marks[watch.level - 1]
         assert mark is not None
-        marks = watch.marks[:level] + (None,) * (len(watch.marks) - level)
+        marks = watch.marks[:level] + (None,) * (watch.level - level) + watch.marks[watch.level :]
         return _tell(replace(watch, level=level, marks=marks), rule, at, mark[1])
     return _tell(replace(watch, muted_until=None), rule, at, "")
 

@@ -22,7 +22,7 @@ class Witness(Struct, array_like=True):
             if sample.quality == Quality.BAD:
                 continue
             if sample.quantity is Quantity.ONLINE and isinstance(sample.value, bool):
-                self._link(at, sample.value)
+                self._link(at, sample.value, kept)
             elif sample.quantity in self.happened and not reading.retained and sample.value not in (None, False):
                 _remember(self.happened[sample.quantity], at, kept)
 
@@ -38,15 +38,20 @@ class Witness(Struct, array_like=True):
 
     def offline_since(self, at: Instant) -> Instant | None:
         """Since when its link was down at that instant; None = it was up, or nothing is known."""
-        index = bisect_right(self.online, (at, True))
-        return self.online[index - 1][0] if index and not self.online[index - 1][1] else None
+        since = None
+        for index in range(self._before(at) - 1, -1, -1):
+            if self.online[index][1]:
+                break
+            since = self.online[index][0]
+        return since
 
-    def _link(self, at: Instant, up: bool) -> None:
-        """Only changes are kept, and of those the newest."""
-        index = bisect_right(self.online, (at, True))
-        if not index or self.online[index - 1][1] is not up:
-            self.online.insert(index, (at, up))
-            del self.online[:-64]
+    def _link(self, at: Instant, up: bool, kept: Span) -> None:
+        self.online.insert(self._before(at), (at, up))
+        if self.online[0][0] < at - 2 * kept:
+            del self.online[: self._before(Instant(at - kept)) - 1]
+
+    def _before(self, at: Instant) -> int:
+        return bisect_right(self.online, at, key=lambda said: said[0])
 
 
 def sounds(reading: Reading) -> bool:

@@ -1,0 +1,349 @@
+"""What the rules mean, slow and obvious: one watch recomputed from the whole log.  The engine must find the same.
+
+Nothing is kept between two instants: whenever anything could happen, the whole past is looked at again.
+"""
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from itertools import count
+
+from rules.limits import Limits
+from rules.ruleset import Rule, RuleSet
+from rules.silent import Silent
+from rules.without import Without
+from vorab.model import Breach, Quality, Quantity, Reading, Record, Sample, SensorId, Span
+
+Edge = tuple[str, int, str, int, str, object, object, str]  #: id, number, edge, at, priority, value, limit, note
+BEFORE_ALL = -(10**20)
+
+
+@dataclass
+class Heard:
+    """One reading, where it stands in the log."""
+
+    position: int
+    reading: Reading
+
+    @property
+    def at(self) -> int:
+        return min(self.reading.at, self.reading.received_at)
+
+
+@dataclass
+class Log:
+    """Readings by sensor and untils by ingest, each with its position."""
+
+    readings: dict[str, list[Heard]]
+    untils: dict[str, list[tuple[int, int]]]
+
+
+@dataclass
+class Value:
+    """A value as the watch sees it."""
+
+    at: int
+    value: object
+    note: str
+    own: int = 0  #: the reading's own time
+    event: bool = True  #: live, not a state that the broker kept
+    position: int = 0
+
+
+def read(records: list[Record]) -> Log:
+    log, position = Log({}, {}), count()
+    highest: dict[str, int] = {}
+    for record in records:
+        for reading in record.readings:
+            log.readings.setdefault(reading.sensor, []).append(Heard(next(position), reading))
+        if record.until is not None and record.until >= highest.get(record.ingest, BEFORE_ALL):
+            highest[record.ingest] = record.until
+            log.untils.setdefault(record.ingest, []).append((next(position), record.until))
+    return log
+
+
+def edges(ruleset: RuleSet, log: Log) -> dict[tuple[str, str], list[Edge]]:
+    """Every edge of every watch, in its order."""
+    found = {}
+    for rule in ruleset.rules:
+        for sensor in rule.watch:
+            told = _told(rule, sensor, _values(rule, sensor, ruleset, log), _end(rule, sensor, ruleset, log))
+            if told:
+                found[rule.id, sensor] = told
+    return found
+
+
+def of(breaches: list[Breach]) -> dict[tuple[str, str], list[Edge]]:
+    """The engine's findings in the same form; of a note, the kind."""
+    found: dict[tuple[str, str], list[Edge]] = {}
+    for b in breaches:
+        note = "; ".join(part.split()[0].rstrip(":") for part in b.note.split("; ") if part)
+        edge = (b.id, b.number, b.edge.value, b.at, b.priority.value, b.value, b.limit, note)
+        found.setdefault((b.rule, b.subject), []).append(edge)
+    return found
+
+
+# --- what the watch sees ----------------------------------------------------------------------------------------------
+
+
+def _end(rule: Rule, sensor: SensorId, ruleset: RuleSet, log: Log) -> int:
+    """The watch's own time when the log ends."""
+    return _clock(log, ruleset.watched(sensor).ingest, 10**20) - rule.lateness
+
+
+def _clock(log: Log, ingest: str, position: int) -> int:
+    """How far the ingest had got there."""
+    untils = log.untils.get(ingest, [])
+    index = bisect_left(untils, (position, BEFORE_ALL))
+    return untils[index - 1][1] if index else BEFORE_ALL
+
+
+def _noticed(log: Log, ingest: str, at: int, position: int) -> int | None:
+    """The first place behind `position` where the ingest has got to that instant."""
+    untils = log.untils.get(ingest, [])
+    enough = bisect_left(untils, at, key=lambda until: until[1])
+    index = max(enough, bisect_left(untils, (position, BEFORE_ALL)))
+    return untils[index][0] if index < len(untils) else None
+
+
+def _values(rule: Rule, sensor: SensorId, ruleset: RuleSet, log: Log) -> list[Value]:
+    ingest = ruleset.watched(sensor).ingest
+    if isinstance(rule.when, Silent):
+        return _silences(rule, rule.when, sensor, ruleset, log)
+    said = [
+        (heard, sample)
+        for heard in log.readings.get(sensor, [])
+        for sample in heard.reading.samples
+        if sample.quantity is rule.when.quantity and _usable(rule, sample)
+    ]
+    seen = _in_order(rule, ingest, log, said)
+    return _openings(rule, rule.when, sensor, ruleset, log, seen) if isinstance(rule.when, Without) else seen
+
+
+def _usable(rule: Rule, sample: Sample) -> bool:
+    if sample.quality == Quality.BAD or sample.value is None:
+        return False
+    if isinstance(rule.when, Limits):
+        return isinstance(sample.value, int | float) and not isinstance(sample.value, bool) and abs(sample.value) < 1e12
+    return isinstance(sample.value, bool)
+
+
+def _in_order(rule: Rule, ingest: str, log: Log, said: list[tuple[Heard, Sample]]) -> list[Value]:
+    """In the order of the log, or with lateness of their own time; without what is history or only confirmed."""
+    queue = []
+    for heard, sample in said:
+        floor = _clock(log, ingest, heard.position) - rule.lateness
+        ready = max(heard.at, floor)
+        released = _noticed(log, ingest, ready + rule.lateness, heard.position) if rule.lateness else 0
+        if released is not None:
+            order = (released, ready, heard.at, heard.position) if rule.lateness else (heard.position,)
+            queue.append((order, heard.at, heard.position, floor, heard.reading, sample))
+    queue.sort(key=lambda entry: entry[0])
+    seen: list[Value] = []
+    newest = BEFORE_ALL
+    for _, own, position, floor, reading, sample in queue:
+        undated = reading.retained and not reading.dated
+        if own < newest or (undated and seen and seen[-1].value == sample.value):
+            continue
+        at = max(own, floor, seen[-1].at if seen else BEFORE_ALL)
+        notes = []
+        if undated or sample.quality == Quality.UNCERTAIN:
+            notes.append("uncertain")
+        if at > own:
+            notes.append("late")
+        seen.append(Value(at, sample.value, "; ".join(notes), own, not reading.retained, position))
+        if not undated:
+            newest = own
+    return seen
+
+
+def _openings(
+    rule: Rule, when: Without, sensor: SensorId, ruleset: RuleSet, log: Log, seen: list[Value]
+) -> list[Value]:
+    """The instants at which it took the value with nothing before it, and at which it left it."""
+    watched = ruleset.watched(sensor)
+    found = []
+    for before, now in zip([None, *seen], seen, strict=False):
+        decided = _noticed(log, watched.ingest, now.at + rule.lateness, now.position)
+        if decided is None:
+            break
+        if now.value != when.value:
+            found.append(now)
+            continue
+        if not now.event or (before is not None and before.value == when.value):
+            continue
+        known = {
+            reader: [heard for heard in log.readings.get(reader, []) if heard.position < decided]
+            for reader in watched.readers
+        }
+        if any(_badge(when, now.own, heard) for readings in known.values() for heard in readings):
+            continue
+        dead = [r for r in watched.readers if _dead(r, now, rule, ruleset, log, decided)]
+        note = "; ".join(filter(None, ["unverified" if dead else "", now.note]))
+        found.append(Value(now.at, now.value, note))
+    return found
+
+
+def _badge(when: Without, opened: int, heard: Heard) -> bool:
+    badges = [s for s in heard.reading.samples if s.quantity is when.absent and s.quality != Quality.BAD]
+    return bool(badges) and not heard.reading.retained and opened - when.within <= heard.at <= opened
+
+
+def _dead(reader: SensorId, opened: Value, rule: Rule, ruleset: RuleSet, log: Log, decided: int) -> bool:
+    watched = ruleset.watched(reader)
+    if _clock(log, watched.ingest, decided + 1) < opened.at + rule.lateness:
+        return True
+    assert watched.every is not None
+    return not any(
+        opened.own - watched.every <= heard.at <= opened.own
+        for sensor in filter(None, [reader, watched.gateway])
+        for heard in log.readings.get(sensor, [])
+        if heard.position < decided and _spoke(heard.reading)
+    )
+
+
+def _spoke(reading: Reading) -> bool:
+    return not reading.retained and any(
+        sample.quality != Quality.BAD and (sample.quantity is not Quantity.ONLINE or sample.value is True)
+        for sample in reading.samples
+    )
+
+
+def _silences(rule: Rule, when: Silent, sensor: SensorId, ruleset: RuleSet, log: Log) -> list[Value]:
+    """Where the gaps between two sounds begin to be too long, and where they end."""
+    watched = ruleset.watched(sensor)
+    sounds = [(heard, Sample(Quantity.ONLINE, True)) for heard in log.readings.get(sensor, []) if _spoke(heard.reading)]
+    heard = _in_order(rule, watched.ingest, log, sounds)
+    begin = log.untils.get(watched.ingest, [])[:1]
+    if begin and not any(place.position < begin[0][0] for place, _ in sounds):
+        at = begin[0][1]
+        heard = [Value(at, True, "", BEFORE_ALL, True, begin[0][0])] + [
+            Value(max(value.at, at), True, "", value.own, True, value.position) for value in heard
+        ]
+    found = []
+    for now, after in zip(heard, [*heard[1:], None], strict=True):
+        too_long = now.at + when.span
+        if after is not None and after.at < too_long:
+            continue
+        noticed = _noticed(log, watched.ingest, too_long + rule.lateness, now.position)
+        if after is not None and not rule.lateness:
+            noticed = after.position if noticed is None else min(noticed, after.position)
+        if noticed is None:
+            continue
+        found.append(Value(too_long, True, _who(watched.gateway, when.span, ruleset, log, too_long, noticed)))
+        if after is not None:
+            found.append(Value(after.at, False, ""))
+    return found
+
+
+def _who(gateway: SensorId | None, span: Span, ruleset: RuleSet, log: Log, at: int, position: int) -> str:
+    """The gateway, if what was known of it says that at that instant it was offline, or silent for too long itself."""
+    if gateway is None:
+        return "sensor"
+    known = [heard for heard in log.readings.get(gateway, []) if heard.position < position and heard.at <= at]
+    links = [
+        (heard.at, heard.position, sample.value)
+        for heard in known
+        for sample in heard.reading.samples
+        if sample.quantity is Quantity.ONLINE
+    ]
+    every = ruleset.watched(gateway).every
+    sounds = [heard.at for heard in known if _spoke(heard.reading)]
+    silent = every is not None and bool(sounds) and max(sounds) <= at - max(every, span)
+    return "gateway" if silent or (links and max(links)[2] is False) else "sensor"
+
+
+# --- when it is raised ------------------------------------------------------------------------------------------------
+
+
+def _told(rule: Rule, sensor: SensorId, values: list[Value], end: int) -> list[Edge]:
+    """Walks over all instants at which anything could fall due, and looks back from each."""
+    watch = _Past(rule, sensor)
+    last = max([end, *(value.at for value in values)])
+    for value in values:
+        watch.pass_until(value.at)
+        watch.values.append(value)
+        watch.pass_until(value.at)
+    watch.pass_until(last)
+    return watch.told
+
+
+class _Past:
+    """All values so far, all edges so far, and for each level when it began or ceased to be held."""
+
+    def __init__(self, rule: Rule, sensor: SensorId) -> None:
+        self.rule, self.sensor = rule, sensor
+        self.values: list[Value] = []
+        self.told: list[Edge] = []
+        self.levels = rule.levels
+        self.level = 0
+        self.turned = [(BEFORE_ALL, 0)] * len(self.levels)  #: when, and after how many values
+        self.onset = 0
+
+    def pass_until(self, end: int) -> None:
+        while True:
+            due = [(at, -level) for level in range(1, len(self.levels) + 1) if (at := self._due(level)) is not None]
+            if not due or min(due)[0] > end:
+                return
+            self._change(min(due)[0])
+
+    def _due(self, level: int) -> int | None:
+        """When this level rises, or (the highest one held) falls."""
+        since = self._since(level)
+        if since is None or level < self.level:
+            return None
+        return since[0] + (self.rule.clear_for if level == self.level else self.levels[level - 1][1])
+
+    def _since(self, level: int) -> tuple[int, str] | None:
+        """Since when it is what would change it: broken, or no longer broken while it is held."""
+        held = level <= self.level
+        at, after = self.turned[level - 1]
+        found = None
+        for index in range(len(self.values) - 1, -1, -1):
+            value = self.values[index]
+            if self._broken(value.value, level, held) is held:
+                break
+            if index < after:
+                return (at, "") if held else found
+            found = (value.at, value.note)
+        return found
+
+    def _broken(self, value: object, level: int, held: bool) -> bool:
+        when, priority = self.rule.when, self.levels[level - 1][0]
+        if isinstance(when, Limits):
+            assert isinstance(value, int | float)
+            margin = when.deadband if held else 0
+            high, low = when.above.get(priority, float("inf")), when.below.get(priority, float("-inf"))
+            return not low + margin <= value <= high - margin
+        return value == (True if isinstance(when, Silent) else when.value)
+
+    def _change(self, at: int) -> None:
+        before = self.level
+        rising = [k for k in range(before + 1, len(self.levels) + 1) if (d := self._due(k)) is not None and d <= at]
+        if rising:
+            now = max(rising)
+        else:
+            kept = [k for k in range(1, before) if (s := self._since(k)) is None or s[0] + self.rule.clear_for > at]
+            now = max(kept, default=0)
+        since = self._since(max(before, now) if now > before else before)
+        assert since is not None
+        if before == 0:
+            self.onset = since[0]
+        self.level = now
+        for k in range(min(before, now) + 1, max(before, now) + 1):
+            self.turned[k - 1] = (at, len(self.values))
+        self._tell(at, before, now, since[1])
+
+    def _tell(self, at: int, before: int, now: int, note: str) -> None:
+        identity = f"{self.rule.id}/{self.sensor}/{self.onset}"
+        number = sum(edge[0] == identity for edge in self.told)
+        edge = "raised" if not before else "level" if now else "cleared"
+        priority = self.levels[(now or before) - 1][0]
+        value, limit = self.values[-1].value, None
+        if isinstance(self.rule.when, Limits) and now:
+            assert isinstance(value, int | float)
+            above, margin = self.rule.when.above.get(priority), self.rule.when.deadband
+            passed = above is not None and value > above - margin
+            limit = above if passed else self.rule.when.below.get(priority)
+        if isinstance(self.rule.when, Silent):
+            value = None
+        self.told.append((identity, number, edge, at, priority.value, value, limit, note))
