@@ -42,7 +42,7 @@ def rule_sets(draw: st.DrawFn, lateness: int | None = None) -> RuleSet:
     whens = [draw(kind) for kind in (states, withouts, silents, limits)]
     late = [draw(spans) if lateness is None else lateness for _ in whens]
     rules: list[Rule] = []
-    for name, when, waits in zip("state without silent limits".split(), whens, late, strict=True):
+    for name, when, waits in zip(["state", "without", "silent", "limits"], whens, late, strict=True):
         manners = {"for_": draw(spans), "clear_for": draw(spans), "lateness": waits}
         rules.append(rule(when, id=RuleId(name), **manners))
     return site(*rules)
