@@ -67,7 +67,7 @@ def start(site: Site, data: Path) -> Handle:
     program = mosquitto()
     port = _free_port()
     if program:
-        return _started([program, "-c", str(_settings(data, port))], port, "Mosquitto, started for this site")
+        return _started([program, "-c", str(settings(data, port))], port, "Mosquitto, started for this site")
     argv = [sys.executable, "-m", "deploy.python_broker", str(port)]
     return _started(argv, port, "embedded demo broker (MQTT 3.1.1, no redelivery): install mosquitto for real use")
 
@@ -83,7 +83,8 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
-def _settings(data: Path, port: int) -> Path:
+def settings(data: Path, port: int) -> Path:
+    """The configuration file of a Mosquitto that loses nothing, in the data folder."""
     folder = data.resolve() / "broker"
     folder.mkdir(exist_ok=True, mode=0o700)
     path = folder / "mosquitto.conf"

@@ -16,8 +16,6 @@ from pathlib import Path
 from types import FrameType
 
 from msgspec.structs import replace
-from rules.engine import Engine
-from rules.ruleset import RuleSet, unpack
 
 from deploy import runtime
 from deploy.log.sqlite import Checkpoint, Counts, SqliteLog
@@ -25,6 +23,8 @@ from deploy.site.load import load
 from deploy.wake import POLL_S, Bell, Ringer
 from ingest.mqtt import QOS, Publish, Session
 from ingest.normalise import Normaliser, filters
+from rules.engine import Engine
+from rules.ruleset import RuleSet, unpack
 from vorab.errors import ConfigurationError, Corrupt, Malformed
 from vorab.model import SECOND, Instant, PersonId, Quarantined, Record, Replayed, RulesChanged, Span
 from vorab.site import Broker, Site
@@ -148,7 +148,7 @@ class Capture:
 
     def _change_rules(self, site: Site) -> None:
         """The site's rules decide from here on; the log says so, and keeps them."""
-        if self.engine.ruleset_hash == site.rules_hash:
+        if self.engine.ruleset_hash == site.rules_hash and self.store.next > 1:
             return
         self.store.save_rules(site.rules_hash, site.rules)
         self.engine = _changed(self.engine, self.store, site.rules_hash)
@@ -301,6 +301,7 @@ class Host:
         self.capture.checkpoint()
         self.store.close()
         self.bell.close()
+        self._ringer.close()
 
 
 def _broker(site: Site, data: Path) -> Broker:

@@ -1,0 +1,61 @@
+"""Real servers for the live tests, each on a free port.  Without one its tests are skipped; with CI=true they fail."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy import broker
+
+WITHIN_S = 10.0
+
+
+class Mosquitto:
+    """One broker with the settings that we ship; it keeps its sessions when it is stopped and started again."""
+
+    def __init__(self, program: str, folder: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = int(probe.getsockname()[1])
+        self._argv = [program, "-c", str(broker.settings(folder, self.port))]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(self._argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + WITHIN_S
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+                return
+            time.sleep(0.01)
+        raise AssertionError("Mosquitto does not answer")
+
+    def stop(self) -> None:
+        if self._process:
+            self._process.send_signal(signal.SIGTERM)
+            self._process.wait(WITHIN_S)
+            self._process = None
+
+
+def absent(what: str) -> None:
+    """Skips, or fails where everything must be there."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{what} is not on this machine, and CI=true asks for it: run tests/servers")
+    pytest.skip(f"{what} is not on this machine: run tests/servers")
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    program = broker.mosquitto()
+    if program is None:
+        absent("mosquitto")
+        return
+    server = Mosquitto(program, tmp_path)
+    server.start()
+    yield server
+    server.stop()
