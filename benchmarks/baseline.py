@@ -1,6 +1,6 @@
 """What a user would write first: stock paho, a callback, an `if`, a POST over one kept connection.
 
-python -m benchmarks.baseline MQTT_PORT SINK_PORT: subscribes to zigbee2mqtt/# at QoS 1 and posts each value above 26 °C.
+python -m benchmarks.baseline MQTT_PORT SINK_PORT: subscribes to zigbee2mqtt/# at QoS 1, posts each value above 26 °C.
 """
 
 import http.client

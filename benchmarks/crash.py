@@ -1,7 +1,7 @@
 """Capture and contact are killed with SIGKILL, at random moments and at every named commit point, while messages flow.
 
-500 readings a second through Mosquitto, 5 % of them breaching, each breach another sensor whose name is in the text; 200
-recipients; a provider that takes 150 ms to answer.  Afterwards: every reading that the broker acknowledged to its
+500 readings a second through Mosquitto, 5 % of them breaching, each breach another sensor whose name is in the text;
+200 recipients; a provider that takes 150 ms to answer.  Afterwards: every reading that the broker acknowledged to its
 publisher is in the log, every breaching one was shown by a handset (waiting counts as lost).  Goal: lost 0; a duplicate
 in at most one of 60 kills, one, and listed by the product; work in flight in at least 80 % of the kills.
 """
@@ -21,13 +21,12 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.log.sqlite import open_reader
-
 from benchmarks import site as bench_site
 from benchmarks.latency import await_drained
 from benchmarks.load import Publisher
 from benchmarks.measure import table
 from deploy import broker, runtime
+from deploy.log.sqlite import open_reader
 from deploy.run import DEMO_ACCOUNT, Child, children, free_port
 from deploy.site.load import load
 from vorab.model import Instant, Quantity
@@ -240,7 +239,7 @@ def _was_in_flight(process: str, data: Path, flow: Flow) -> bool:
 
 
 def _numbers(records: object) -> set[int]:
-    found = set()
+    found: set[int] = set()
     for _position, record in records:  # type: ignore[attr-defined]
         for reading in record.readings:
             found.update(int(s.value) for s in reading.samples if s.quantity is Quantity.ENERGY)

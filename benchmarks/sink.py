@@ -1,7 +1,8 @@
 """A provider that answers at once and notes when: python -m benchmarks.sink PORT FILE.
 
 Speaks just enough HTTP/1.1 for a keep-alive POST; answers as a Messages API does.  The instant of each message is
-CLOCK_MONOTONIC in nanoseconds, when its answer was handed to the socket.  On SIGTERM the notes go to FILE, as JSON lines.
+CLOCK_MONOTONIC in nanoseconds, when its answer was handed to the socket.  On SIGTERM the notes go
+to FILE, as JSON lines.
 """
 
 import asyncio
@@ -23,8 +24,8 @@ async def serve(port: int, path: str) -> None:
                     (int(x.split(b":")[1]) for x in head.lower().split(b"\r\n") if x.startswith(b"content-length")), 0
                 )
                 body = await reader.readexactly(length)
-                sid = f"SM{len(notes):032x}"
-                answer = json.dumps({"sid": sid, "status": "queued", "messages": []}).encode()
+                created = {"sid": f"SM{len(notes):032x}", "status": "queued"}
+                answer = json.dumps(created if head.startswith(b"POST") else {"messages": []}).encode()
                 status = b"201 Created" if head.startswith(b"POST") else b"200 OK"
                 writer.write(
                     b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"

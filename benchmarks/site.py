@@ -18,17 +18,18 @@ def write(folder: Path, *, watched: str, alerting: dict[str, str], recipients: i
     """
     (folder / "rules").mkdir(parents=True)
     (folder / "templates" / "sms" / "en").mkdir(parents=True)
-    (folder / "templates/sms/en/request.txt").write_text("{{ breach.subject }} is too warm. Reply {{ code }}\n")
+    (folder / "templates/sms/en/request.txt").write_text("{{ sensor }} is too warm. Reply {{ code }}\n")
     (folder / "site.yaml").write_text(
         "name: bench\ntime_zone: UTC\nlanguages: [en]\ndemo: true\n"
         "channels:\n  sms:\n    account_sid: env:VORAB_SMS_ACCOUNT\n    auth_token: env:VORAB_SMS_TOKEN\n"
-        f'    sender: "{SENDER}"\n    base_url: {base_url}\n    limits: {{ 1h: 1000000 }}\n'
+        f'    sender: "{SENDER}"\n    base_url: {base_url}\n    allow_private: true\n    limits: {{ 1h: 1000000 }}\n'
     )
     places = ["places:", "  hall: { kind: site }"]
     places += [f"  z{i}: {{ in: hall }}" for i in range(1, recipients + 1)]
     (folder / "places.yaml").write_text("\n".join(places) + "\n")
     people = [
-        f'p{i}: {{ name: P{i}, roles: [guard], language: en, addresses: {{ sms: "{number(i)}" }}, duty: 24/7, base: z{i} }}'
+        f"p{i}: {{ name: P{i}, roles: [guard], language: en, duty: 24/7, base: z{i}, "
+        f'addresses: {{ sms: "{number(i)}" }} }}'
         for i in range(1, recipients + 1)
     ]
     (folder / "people.yaml").write_text("\n".join(people) + "\n")

@@ -42,7 +42,7 @@ FALLBACK = "en"  #: the language of a reader whose own one we do not speak
 #: What a template may use; see `_views`.
 NAMES = (
     *("priority", "life_safety", "thing", "what", "cause", "note", "where", "point", "walk", "action", "code"),
-    *("owner", "time", "broken", "reasons", "link"),
+    *("owner", "time", "broken", "reasons", "link", "sensor"),
 )
 _FILTERS = ("upper", "lower", "trim", "default")
 _NODES = (
@@ -234,6 +234,7 @@ def _views(facts: Facts, words: Words, zone: ZoneInfo) -> Iterator[dict[str, obj
         "broken": breach.edge is not Edge.CLEARED,
         "reasons": ", ".join(facts.reasons),
         "link": facts.link,
+        "sensor": breach.subject,
     }
     yield view
     for count in reversed(range(len(clauses))):

@@ -1,0 +1,165 @@
+"""The door, both ways: it stands open too long, and it was opened without authorisation."""
+
+from tests.airport import Airport
+from vorab.model import State
+
+
+def test_a_door_that_stands_open_is_shut_by_the_nearest_guard_and_nobody_else_is_disturbed(airport: Airport) -> None:
+    airport.badge("gate-b12").reads()
+    airport.door("gate-b12").opens()
+    airport.passes(seconds=29)
+    assert airport.unexpected() == []
+    airport.passes(seconds=1)
+    ana = airport.phone("ana").receives_sms("gate B12", "30 s", "4 min", "Close it")
+    ana.and_replies(ana.code)
+    airport.passes(seconds=1)
+    ana.receives_sms("c'est à vous")
+    airport.passes(minutes=60)  # answered: nobody else is disturbed
+    airport.door("gate-b12").shuts()
+    airport.passes(seconds=6)
+    ana.and_replies(f"{ana.code} fini")
+    airport.passes(seconds=10)
+    [incident] = airport.incidents()
+    assert (incident.state, incident.owner) == (State.RESOLVED, "ana")
+
+
+def test_somebody_who_goes_through_with_a_badge_is_no_alarm(airport: Airport) -> None:
+    airport.badge("gate-b12").reads()
+    airport.passes(seconds=3)
+    airport.door("gate-b12").opens()
+    airport.passes(seconds=12)
+    airport.door("gate-b12").shuts()
+    airport.passes(minutes=10)
+    assert airport.incidents() == []
+
+
+def test_a_door_opened_without_a_badge_is_told_at_once_and_stays_although_it_shuts(airport: Airport) -> None:
+    airport.badge("gate-b11").says(online=True)
+    airport.door("gate-b11").opens()
+    airport.passes(seconds=1)
+    ana = airport.phone("ana").receives_sms("gate B11", "sans badge")
+    airport.door("gate-b11").shuts()
+    airport.passes(seconds=20)
+    ana.and_replies(ana.code)
+    airport.passes(seconds=1)
+    ana.receives_sms("c'est à vous")
+    ana.and_replies(f"{ana.code} done")
+    airport.passes(minutes=5)
+    [incident] = airport.incidents()
+    assert incident.state is State.RESOLVED
+
+
+def test_a_refused_badge_authorises_nobody(airport: Airport) -> None:
+    airport.badge("gate-b11").reads(granted=False)
+    airport.door("gate-b11").opens()
+    airport.passes(seconds=2)
+    airport.phone("ana").receives_sms("gate B11", "sans badge")
+
+
+def test_a_dead_badge_reader_makes_the_alarm_unverified(airport: Airport) -> None:
+    airport.badge("gate-b11").says(online=True)
+    airport.dead.add("gate-b11-badge")
+    airport.passes(minutes=3)  # it is heard every minute, or it is not alive
+    airport.door("gate-b11").opens()
+    airport.passes(seconds=2)
+    airport.phone("ana").receives_sms("gate B11", "non vérifié")
+
+
+def test_the_next_guard_is_called_when_the_first_does_not_answer(airport: Airport) -> None:
+    airport.badge("gate-c1").reads()
+    airport.door("gate-c1").opens()
+    airport.passes(seconds=30)
+    cem = airport.phone("cem").receives_sms("gate C1")  # he is at terminal 2
+    airport.passes(seconds=59)
+    airport.phone("ana").nothing_more()
+    airport.passes(seconds=1)
+    ana = airport.phone("ana").receives_sms("gate C1")
+    ana.and_replies(ana.code)
+    airport.passes(seconds=1)
+    ana.receives_sms("c'est à vous")
+    cem.receives_sms("Tür offen 90 s")  # asked once more, with her
+    cem.receives_sms("Ana", "C1")
+    airport.passes(minutes=30)
+
+
+def test_who_declines_is_let_be_and_the_next_is_asked_at_once(airport: Airport) -> None:
+    airport.badge("gate-c1").reads()
+    airport.door("gate-c1").opens()
+    airport.passes(seconds=30)
+    cem = airport.phone("cem").receives_sms("gate C1")
+    cem.and_replies(f"{cem.code} nein")
+    airport.passes(seconds=1)
+    ana = airport.phone("ana").receives_sms("gate C1")
+    ana.and_replies(ana.code)
+    airport.passes(seconds=1)
+    ana.receives_sms("c'est à vous")
+    airport.passes(minutes=30)
+    cem.nothing_more()
+
+
+def test_a_door_that_shuts_before_anybody_answered_is_told_as_over(airport: Airport) -> None:
+    airport.badge("gate-b12").reads()
+    airport.door("gate-b12").opens()
+    airport.passes(seconds=40)
+    airport.phone("ana").receives_sms("gate B12")
+    airport.door("gate-b12").shuts()
+    airport.passes(seconds=5)
+    airport.phone("ana").receives_sms("B12")
+    airport.passes(minutes=30)
+    [incident] = airport.incidents()
+    assert incident.state is State.RESOLVED
+
+
+def test_the_answer_that_comes_after_the_next_was_called_counts_and_the_next_is_told(airport: Airport) -> None:
+    airport.badge("gate-c1").reads()
+    airport.door("gate-c1").opens()
+    airport.passes(seconds=95)
+    cem = airport.phone("cem").receives_sms("gate C1")
+    airport.phone("ana").receives_sms("gate C1")
+    cem.receives_sms("Tür offen 90 s").and_replies(cem.code)
+    airport.passes(seconds=1)
+    cem.receives_sms("Danke", "C1")
+    airport.phone("ana").receives_sms("Cem", "C1")
+    airport.passes(minutes=30)
+
+
+def test_a_wrong_code_is_no_answer(airport: Airport) -> None:
+    airport.badge("gate-c1").reads()
+    airport.door("gate-c1").opens()
+    airport.passes(seconds=30)
+    cem = airport.phone("cem").receives_sms("gate C1")
+    cem.and_replies("0000" if cem.code != "0000" else "1111")
+    airport.passes(seconds=60)
+    airport.phone("ana").receives_sms("gate C1")
+    cem.receives_sms("gate C1")  # asked once more, with her
+
+
+def test_rubbish_on_the_door_s_topic_clears_nothing_and_hides_nothing(airport: Airport) -> None:
+    airport.badge("gate-b12").reads()
+    airport.door("gate-b12").opens()
+    for payload in (b"\xff\xfe", b'{"contact": "cat"}', b'{"contact": null}', b"[" * 200, b'{"contact": NaN}', b""):
+        airport.hears("zigbee2mqtt/gate-b12-door", payload)
+    airport.passes(seconds=30)
+    ana = airport.phone("ana").receives_sms("gate B12", "30 s")
+    ana.and_replies(ana.code)
+    airport.passes(seconds=1)
+    ana.receives_sms("c'est à vous")
+
+
+def test_a_server_room_that_gets_warm_is_looked_at_by_maintenance(airport: Airport) -> None:
+    airport.room("server-room").has(21)
+    airport.room("server-room").has(31.5)
+    airport.passes(minutes=3)
+    dora = airport.phone("dora").receives_sms("server room", "31,5")
+    dora.and_replies(dora.code)
+    airport.passes(seconds=1)
+    dora.receives_sms("Danke")
+
+
+def test_an_aed_that_is_taken_is_told_to_rescue_at_once(airport: Airport) -> None:
+    airport.aed("aed-b").returned()
+    airport.aed("aed-b").taken()
+    airport.passes(seconds=1)
+    airport.phone("fay").receives_sms("AED", "Life safety")
+    for name in ("ana", "cem"):
+        airport.phone(name).receives_sms("AED")
