@@ -2,12 +2,12 @@
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from deploy import capture as module
 from deploy.capture import Capture, Commands, IngestClock
 from deploy.log.sqlite import SqliteLog
 from ingest.mqtt import DUP, Publish
@@ -282,8 +282,8 @@ class Machine:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.wall, self.monotonic = int(NOON) * 1000, 5_000
-        monkeypatch.setattr(module.time, "time_ns", lambda: self.wall)
-        monkeypatch.setattr(module.time, "monotonic_ns", lambda: self.monotonic)
+        monkeypatch.setattr(time, "time_ns", lambda: self.wall)
+        monkeypatch.setattr(time, "monotonic_ns", lambda: self.monotonic)
 
     def passes(self, seconds: int) -> None:
         self.wall += seconds * 10**9

@@ -7,7 +7,7 @@ import pytest
 
 from deploy.log import sqlite
 from deploy.log.sqlite import SqliteLog, open_reader
-from vorab.model import Instant, Record
+from vorab.model import Instant, Quarantined, Record
 
 EMPTY = Record("main", Instant(1), [], Instant(2))
 
@@ -26,13 +26,13 @@ def test_a_full_disk_is_an_error_and_nothing_is_half_stored(tmp_path: Path) -> N
     pages = log._db.execute("PRAGMA page_count").fetchone()[0]
     log._db.execute(f"PRAGMA max_page_count = {pages}")  # as a disk that has no room for another page
     with pytest.raises(sqlite3.OperationalError, match="full"):
-        log.append(Record("main", Instant(1), [], None, []), (), [sqlite_kept()])
+        log.append(Record("main", Instant(1), [], None, []), (), [large()])
     assert log.reader().last_position() == 1
     log.close()
 
 
-def sqlite_kept() -> sqlite.Quarantined:
-    return sqlite.Quarantined(1, b"t", b"x" * 100_000, "large", Instant(1))
+def large() -> Quarantined:
+    return Quarantined(1, b"t", b"x" * 100_000, "large", Instant(1))
 
 
 def test_a_reader_cannot_write(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_the_write_ahead_log_is_folded_back_beside_the_commits(tmp_path: Path, m
     monkeypatch.setattr(sqlite, "WAL_PAGES", 100)
     log = SqliteLog(tmp_path / "capture.db")
     for _ in range(300):
-        log.append(EMPTY, (), [sqlite_kept()])
+        log.append(EMPTY, (), [large()])
     wal = tmp_path / "capture.db-wal"
     assert wal.stat().st_size < 20_000_000, "30 MB went through it"
     assert log.reader().last_position() == 300
