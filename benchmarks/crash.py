@@ -51,7 +51,7 @@ POINTS = {
 
 @dataclass
 class Flow(threading.Thread):
-    """Publishes evenly until told to stop.  Message n carries n as its energy; every twentieth breaches."""
+    """Publishes evenly until told to stop.  Message n carries n as its illuminance; every twentieth breaches."""
 
     port: int
     rate: int
@@ -72,7 +72,10 @@ class Flow(threading.Thread):
         warm = rest == BREACH_EVERY - 1
         name = self.subjects[breach] if warm else f"load-{number % 1000}"
         value = 28.5 if warm else 21.5
-        return f"zigbee2mqtt/{name}".encode(), b'{"temperature":%.1f,"energy":%d,"linkquality":90}' % (value, number)
+        return f"zigbee2mqtt/{name}".encode(), b'{"temperature":%.1f,"illuminance_lux":%d,"linkquality":90}' % (
+            value,
+            number,
+        )
 
     def run(self) -> None:
         publisher = Publisher(self.port, "flow")
@@ -242,7 +245,7 @@ def _numbers(records: object) -> set[int]:
     found: set[int] = set()
     for _position, record in records:  # type: ignore[attr-defined]
         for reading in record.readings:
-            found.update(int(s.value) for s in reading.samples if s.quantity is Quantity.ENERGY)
+            found.update(int(s.value) for s in reading.samples if s.quantity is Quantity.ILLUMINANCE)
     return found
 
 

@@ -108,6 +108,7 @@ def _run(data: Path, rate: int, seconds: float, *, baseline: bool) -> list[float
                 if child.name != "console":
                     stack.enter_context(_process(child.argv))
             await_drained(data / "capture.db")
+            await_polled(data / "contact.db")
         published = _publish(mosquitto.port, rate, seconds, alerts)
         time.sleep(1.0)
     answered = {
@@ -180,3 +181,15 @@ def await_drained(database: Path, within_s: float = 30.0) -> None:
                 return
         time.sleep(0.1)
     raise SystemExit(f"capture wrote nothing within {within_s:g} s")
+
+
+def await_polled(database: Path, within_s: float = 30.0) -> None:
+    """Returns when contact has begun its work: it has asked the provider for replies."""
+    deadline = time.monotonic() + within_s
+    uri = f"file:{database}?mode=ro"
+    while time.monotonic() < deadline:
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(uri, uri=True)) as store:
+            if store.execute("SELECT count(*) FROM cursors WHERE name LIKE 'replies/%'").fetchone()[0]:
+                return
+        time.sleep(0.1)
+    raise SystemExit(f"contact asked for no replies within {within_s:g} s")

@@ -72,6 +72,7 @@ class Child:
     name: str
     argv: list[str]
     environment: dict[str, str]
+    quiet: bool = False  #: what it prints concerns nobody
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     ends: int = 0  #: in a row, each soon after its start
@@ -81,8 +82,9 @@ class Child:
         self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and modules
             self.argv,
             env=os.environ | self.environment,
+            stdout=subprocess.DEVNULL if self.quiet else None,
             start_new_session=True,  # Ctrl-C is for the supervisor, which stops them in order
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 - the supervisor has no other threads when it starts children
+            preexec_fn=_die_with_parent,
         )
         self.started_at = time.monotonic()
 
@@ -158,7 +160,7 @@ def phone_world(data: Path, port: int, console_port: int, site: Site) -> Child:
     argv = [sys.executable, "-m", "vorab.testing.phones", "--port", str(port)]
     argv += ["--webhook", f"http://127.0.0.1:{console_port}/twilio/sms", "--account", DEMO_ACCOUNT]
     argv += ["--token-file", str(data / "phones.token"), "--people", str(people)]
-    return Child("phones", argv, {})
+    return Child("phones", argv, {}, quiet=True)
 
 
 def _handsets(site: Site) -> bytes:

@@ -68,7 +68,7 @@ ERRORS = {
 _UNCLEAR = (408, 425)
 
 
-class Rejected(VorabError):  # noqa: N818 - named like its siblings in vorab.errors
+class Rejected(VorabError):
     """Twilio refused the request for good."""
 
 

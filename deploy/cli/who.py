@@ -6,7 +6,6 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 from rich.table import Table
-from rules.ruleset import Rule, unpack
 
 from deploy.cli.folders import data_of
 from deploy.cli.instants import day, instant, iso
@@ -14,6 +13,7 @@ from deploy.site.faults import unknown
 from deploy.site.load import load
 from deploy.site.measures import write_span
 from deploy.store.store import open_incidents, open_reader, opted_out
+from rules.ruleset import Rule, unpack
 from vorab.errors import ConfigurationError
 from vorab.model import Candidate, Instant, PersonId, Rung, Span
 from vorab.site import Person, Response, Sensor, Site

@@ -4,11 +4,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import msgspec
-from rules.limits import Limits
-from rules.ruleset import Rule, unpack
-from rules.silent import Silent
-from rules.state import State
-from rules.without import Without
 
 from deploy.cli import words
 from deploy.cli.folders import existing
@@ -18,6 +13,11 @@ from deploy.log.sqlite import Reader, open_reader
 from deploy.site.faults import unknown
 from deploy.site.load import load
 from deploy.site.measures import write_span
+from rules.limits import Limits
+from rules.ruleset import Rule, unpack
+from rules.silent import Silent
+from rules.state import State
+from rules.without import Without
 from vorab.errors import ConfigurationError
 from vorab.model import MINUTE, SECOND, Breach, Edge, Instant, Quality, Quantity, Reading, SensorId, Span
 from vorab.site import Site

@@ -3,17 +3,16 @@
 from itertools import pairwise
 from typing import Any
 
-from rules.limits import Limits
-from rules.ruleset import Condition
-from rules.silent import Silent
-from rules.state import State
-from rules.without import Without
-
 from deploy.site.document import Document, Path_
 from deploy.site.faults import unknown
 from deploy.site.files import STATES, LimitsWhen, Rule, WithoutWhen
 from deploy.site.measures import UNITS, amount, between, kind_of, span
 from deploy.site.validate import part
+from rules.limits import Limits
+from rules.ruleset import Condition
+from rules.silent import Silent
+from rules.state import State
+from rules.without import Without
 from vorab.model import Priority, Quantity, Span
 
 _STATE_QUANTITIES = {quantity.value: quantity for quantity, _ in STATES.values()}

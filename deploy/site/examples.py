@@ -3,14 +3,14 @@
 import re
 
 from msgspec import Struct
-from rules.limits import Limits
-from rules.ruleset import Rule
 
 from deploy.site.document import Document, Path_
 from deploy.site.faults import unknown
 from deploy.site.files import STATES
 from deploy.site.files import Rule as RuleEntry
 from deploy.site.measures import amount
+from rules.limits import Limits
+from rules.ruleset import Rule
 from vorab.model import (
     SECOND,
     Edge,

@@ -20,7 +20,7 @@ class Fault(Struct, frozen=True, order=True):
         return f"{self.file}:{self.line}:{self.column}: {kind}{self.message}"
 
 
-class Faults(ConfigurationError):  # noqa: N818 - a list of them, not one
+class Faults(ConfigurationError):
     """Everything that is wrong in one site folder; nothing was changed and nothing may start."""
 
     def __init__(self, faults: list[Fault]) -> None:

@@ -2,10 +2,10 @@
 
 from msgspec import Struct
 from msgspec.structs import replace
-from rules.engine import Engine
 
 from deploy.site.examples import MIDNIGHT, READER, SUBJECT, Said, said, wanted
 from deploy.site.files import Example as Entry
+from rules.engine import Engine
 from rules.ruleset import Rule, RuleSet, Watched
 from rules.silent import Silent
 from rules.without import Without

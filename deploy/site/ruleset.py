@@ -2,11 +2,6 @@
 
 from fnmatch import fnmatchcase
 
-from rules.limits import Limits
-from rules.ruleset import Condition, Rule, RuleSet, Watched
-from rules.silent import Silent
-from rules.without import Without
-
 from deploy.site.conditions import condition
 from deploy.site.document import Document, Path_
 from deploy.site.examples import check_examples
@@ -16,6 +11,10 @@ from deploy.site.files import Rule as Entry
 from deploy.site.measures import kind_of, span, write_span
 from deploy.site.surroundings import Surroundings
 from deploy.site.validate import validated
+from rules.limits import Limits
+from rules.ruleset import Condition, Rule, RuleSet, Watched
+from rules.silent import Silent
+from rules.without import Without
 from vorab.model import Priority, ResponseId, RuleId, Span
 from vorab.site import Sensor
 

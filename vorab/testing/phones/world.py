@@ -99,7 +99,7 @@ class _Planned:
     seconds: float
 
 
-class Broken(Exception):  # noqa: N818 - an outcome, not an error
+class Broken(Exception):
     """This request ends other than by a prompt answer."""
 
     def __init__(self, fault: Fault, answer: HttpResponse, seconds: float) -> None:
