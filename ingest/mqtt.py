@@ -34,6 +34,7 @@ READ_BYTES = 96 * 1024  #: of one read; some 700 messages, that is ≤ 5 ms of w
 MAX_PACKET = 2 + 65535 + 2 + MAX_BYTES + 1  #: the longest topic, packet id, a payload that is just too large
 MAX_LINGER_S = 0.001
 LINGER_S_A_MESSAGE = 3e-8  #: × messages a second = how long to gather: 0.3 ms at 10,000 a second, 1 ms from 33,000
+RATE_OVER_S = 0.02
 KEEP_ALIVE_S = 15
 CONNECT_WITHIN_S = 5.0
 MARKER_WITHIN_S = 10.0
@@ -259,8 +260,9 @@ class Session:
         self._markers = 0
         self._attempts = 0
         self._connect_at = 0.0
-        self._busy = 0.0  #: messages a second, of late
-        self._read_at = 0.0
+        self._rate = 0.0  #: messages a second, of late
+        self._counted = 0  #: messages since …
+        self._counted_since = 0.0  #: … then
         self.name = client_id
         self.received = 0  #: PUBLISH packets: the packet reader's witness for the balance (law 2)
         self.drained = False  #: all that the broker had kept for us has been received
@@ -325,18 +327,24 @@ class Session:
 
     def take(self) -> list[Publish]:
         """The messages of one read of the socket; [] when there is nothing.  Gathers a little while much is coming."""
-        linger = min(self._busy * LINGER_S_A_MESSAGE, MAX_LINGER_S)
+        linger = min(self._rate * LINGER_S_A_MESSAGE, MAX_LINGER_S)
         if linger > 1e-4:
             time.sleep(linger)
         publishes, self.more = self._client.take()
         count = len(publishes)
         self.received += count
-        now = time.monotonic()
-        self._busy = 0.0 if self.more else 0.9 * self._busy + 0.1 * count / max(now - self._read_at, 1e-4)
-        self._read_at = now
+        self._count(count)
         if self._marker and count:
             self._look_for_marker(publishes)
         return publishes
+
+    def _count(self, messages: int) -> None:
+        """How many come a second; none to wait for when a read was full."""
+        self._counted += messages
+        took = time.monotonic() - self._counted_since
+        if took > RATE_OVER_S:
+            self._rate = 0.0 if self.more else self._counted / took
+            self._counted, self._counted_since = 0, self._counted_since + took
 
     def _look_for_marker(self, publishes: list[Publish]) -> None:
         assert self._marker
