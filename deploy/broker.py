@@ -67,9 +67,11 @@ def start(site: Site, data: Path) -> Handle:
     program = mosquitto()
     port = _free_port()
     if program:
-        return _started([program, "-c", str(settings(data, port))], port, "Mosquitto, started for this site")
+        return _started([program, "-c", str(settings(data, port))], port, data, "Mosquitto, started for this site")
     argv = [sys.executable, "-m", "deploy.python_broker", str(port)]
-    return _started(argv, port, "embedded demo broker (MQTT 3.1.1, no redelivery): install mosquitto for real use")
+    return _started(
+        argv, port, data, "embedded demo broker (MQTT 3.1.1, no redelivery): install mosquitto for real use"
+    )
 
 
 def mosquitto() -> str | None:
@@ -92,14 +94,16 @@ def settings(data: Path, port: int) -> Path:
     return path
 
 
-def _started(argv: list[str], port: int, describes: str) -> Handle:
-    process = subprocess.Popen(  # noqa: S603 - a program found on this machine, or our own interpreter
-        argv,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        preexec_fn=die_with_parent,  # nobody who starts a broker has threads yet
-    )
+def _started(argv: list[str], port: int, data: Path, describes: str) -> Handle:
+    said = data / "broker.log"
+    with said.open("wb") as errors:
+        process = subprocess.Popen(  # noqa: S603 - a program found on this machine, or our own interpreter
+            argv,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            start_new_session=True,  # Ctrl-C is for the supervisor
+            preexec_fn=die_with_parent,  # nobody who starts a broker has threads yet
+        )
     handle = Handle("127.0.0.1", port, describes, process)
     deadline = time.monotonic() + READY_WITHIN_S
     while time.monotonic() < deadline and process.poll() is None:
@@ -107,8 +111,9 @@ def _started(argv: list[str], port: int, describes: str) -> Handle:
             return handle
         time.sleep(0.02)
     handle.stop()
-    said = process.stderr.read().decode(errors="replace").strip() if process.stderr else ""
-    raise ConfigurationError(f"the broker {argv[0]} does not start on port {port}: {said or 'it said nothing'}")
+    raise ConfigurationError(
+        f"{argv[0]} does not start on port {port}: {said.read_text().strip() or 'it said nothing'}"
+    )
 
 
 def _free_port() -> int:

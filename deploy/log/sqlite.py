@@ -146,7 +146,8 @@ class SqliteLog:
 
     def save_rules(self, rules_hash: str, body: bytes) -> None:
         """A rule set is stored before a record names it."""
-        self._db.execute("INSERT OR IGNORE INTO rule_sets VALUES (?, ?)", (rules_hash, body))
+        with self._transaction():
+            self._db.execute("INSERT OR IGNORE INTO rule_sets VALUES (?, ?)", (rules_hash, body))
 
     def save_checkpoint(self, checkpoint: Checkpoint) -> None:
         with self._transaction():
@@ -166,20 +167,22 @@ class SqliteLog:
 
     def housekeep(self, before: Instant) -> bool:
         """Deletes some of what was received before that, never what a checkpoint may need; whether more is left."""
+        oldest = self._db.execute("SELECT position, received_at FROM batches ORDER BY position LIMIT 1").fetchone()
         needed = self._db.execute("SELECT MIN(position) FROM checkpoints").fetchone()[0]
-        if needed is None:
+        if oldest is None or needed is None or oldest[0] >= needed or oldest[1] >= before:
             return False
-        gone = self._db.execute(
-            "DELETE FROM batches WHERE position IN"
-            " (SELECT position FROM batches WHERE position < ? AND received_at < ? ORDER BY position LIMIT ?)",
-            (needed, before, HOUSEKEEPING_ROWS),
-        ).rowcount
-        self._db.execute(
-            "DELETE FROM quarantine WHERE number IN (SELECT number FROM quarantine"
-            " WHERE received_at < (SELECT received_at FROM batches ORDER BY position LIMIT 1) AND received_at < ?"
-            " ORDER BY number LIMIT ?)",
-            (before, HOUSEKEEPING_ROWS),
-        )
+        with self._transaction():
+            gone = self._db.execute(
+                "DELETE FROM batches WHERE position IN (SELECT position FROM"
+                " (SELECT position, received_at FROM batches ORDER BY position LIMIT ?)"
+                " WHERE position < ? AND received_at < ?)",
+                (HOUSEKEEPING_ROWS, needed, before),
+            ).rowcount
+            self._db.execute(
+                "DELETE FROM quarantine WHERE received_at < ?"
+                " AND received_at < (SELECT received_at FROM batches ORDER BY position LIMIT 1)",
+                (before,),
+            )
         return gone == HOUSEKEEPING_ROWS
 
     @contextlib.contextmanager
@@ -193,6 +196,7 @@ class SqliteLog:
             with contextlib.suppress(sqlite3.Error):
                 self._db.execute("ROLLBACK")
             raise
+        crash.point("capture.after-commit")
 
     def reader(self) -> "Reader":
         """Reads on the writer's own connection."""
@@ -228,10 +232,12 @@ class Reader:
         if expected < stop:
             raise Corrupt(f"the log has no record {expected} any more, and it is needed: restore {start}..{stop - 1}")
 
-    def tail(self, readings: int) -> Iterator[Record]:
-        """The last records, in order, that hold at least this many readings together; or all there are."""
+    def tail(self, readings: int, records: int = 10_000) -> Iterator[Record]:
+        """The last records, in order: as many as hold this many readings together, and no more than that many."""
         start, found = self.last_position() + 1, 0
-        for position, messages in self._db.execute("SELECT position, messages FROM batches ORDER BY position DESC"):
+        for position, messages in self._db.execute(
+            "SELECT position, messages FROM batches ORDER BY position DESC LIMIT ?", (records,)
+        ):
             start, found = position, found + messages
             if found >= readings:
                 break

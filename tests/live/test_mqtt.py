@@ -12,13 +12,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from benchmarks.load import Publisher, publish
-from deploy import runtime
+from deploy import broker, runtime
 from deploy.capture import Host
 from deploy.log.sqlite import Reader, open_reader
 from rules.ruleset import RuleSet, hash_of, pack
 from tests.live.conftest import Mosquitto
+from vorab.errors import ConfigurationError
 from vorab.model import Quality, Reading, SensorId
 from vorab.site import Broker, Sensor, SensorType, Site
 
@@ -240,3 +242,34 @@ def test_another_process_reads_the_log_meanwhile(running: Running, publisher: Pu
     reader = open_reader(data / "capture.db")
     assert sum(len(record.readings) for _, record in reader.records(1)) == 1
     reader.close()
+
+
+def test_without_mosquitto_a_broker_in_python_keeps_sessions_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broker, "mosquitto", lambda: None)
+    python = broker.start(site(), tmp_path)
+    assert "install mosquitto" in python.describes
+    runtime.write(tmp_path, runtime.Runtime(python.host, python.port))
+    Running(tmp_path).until_drained().host.close()
+    publisher = Publisher(python.port, "test")
+    publisher.send([room(i % 10, i) for i in range(50)])
+    publisher.collect(1.0)
+    running = Running(tmp_path).until_drained()
+    running.until(lambda: len(running.readings) == 50)
+    running.host.close()
+    publisher.close()
+    python.stop()
+
+
+def test_a_broker_that_does_not_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broker, "mosquitto", lambda: "/bin/false")
+    with pytest.raises(ConfigurationError, match="does not start"):
+        broker.start(site(), tmp_path)
+
+
+def test_a_configured_broker_is_used_as_it_is(tmp_path: Path) -> None:
+    configured = replace(site(), brokers=[Broker(host="mqtt.example", port=1884)])
+    handle = broker.start(configured, tmp_path)
+    assert (handle.host, handle.port) == ("mqtt.example", 1884)
+    handle.stop()
