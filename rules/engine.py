@@ -6,6 +6,8 @@ A value that changes nothing costs a comparison; silence is looked at when it wo
 from datetime import UTC, datetime
 from heapq import heappop, heappush
 
+from msgspec.structs import replace
+
 from rules import checkpoint
 from rules.checkpoint import Known, LineState, WatcherState
 from rules.index import ALWAYS, NEVER, NOTHING, Clock, Index, Item, Key, Line, Subject, Turn, Watcher
@@ -19,7 +21,11 @@ from vorab.model import Breach, Instant, Quality, Quantity, Reading, Record, Rul
 
 
 class Engine:
-    """The rules of one log.  Same records, same breaches, in the same order."""
+    """The rules of one log.  Same records, same breaches, in the same order.
+
+    What one quantity of one sensor says is a line, and each line has its own history: a state that was measured at
+    9:59 and arrives after a battery level of 10:00 is still news.
+    """
 
     def __init__(self, ruleset: RuleSet) -> None:
         """Nothing is heard yet.  Raises ConfigurationError for rules that are not fit to run."""
@@ -65,8 +71,8 @@ class Engine:
                     and at - ear.seen < subject.patience
                 ):
                     ear.at = ear.seen = at
-                elif sounds(reading):
-                    self._listen(subject, at)
+                elif (quality := sounds(reading)) is not None:
+                    self._listen(subject, at, quality)
             lines = subject.lines
             for sample in samples:
                 line = lines.get(sample.quantity)
@@ -88,7 +94,7 @@ class Engine:
                     if not sample.channel:
                         self._take(subject, line, sample, reading, at)
         if record.until is not None:
-            self._pass(self._index.clock(record.ingest), record.until)
+            self._pass(self._index.clock(record.ingest), record.until, record.run)
         found, self._found = self._found, []
         return found
 
@@ -108,14 +114,14 @@ class Engine:
         """A reading that is retained, or whose sensor has channels or is a witness."""
         if subject.witness is not None:
             subject.witness.hear(reading, at, self._index.kept)
-        if subject.ear is not None and not reading.retained and sounds(reading):
-            self._listen(subject, at)
+        if subject.ear is not None and not reading.retained and (quality := sounds(reading)) is not None:
+            self._listen(subject, at, quality)
         for sample in reading.samples:
             of = subject.channels.get(sample.channel) if sample.channel else subject
             if of is None:
                 continue
             if of.ear is not None and of is not subject and not reading.retained and good(sample):
-                self._listen(of, at)
+                self._listen(of, at, sample.quality)
             line = of.lines.get(sample.quantity)
             if line is not None:
                 self._take(of, line, sample, reading, at)
@@ -130,19 +136,18 @@ class Engine:
         sequence = -1 if reading.sequence is None else reading.sequence
         self._offer(subject, line, Item(at, value, reading.retained, dated, uncertain, sequence))
 
-    def _listen(self, subject: Subject, at: Instant) -> None:
+    def _listen(self, subject: Subject, at: Instant, quality: Quality) -> None:
         """The sensor spoke."""
         assert subject.ear is not None
-        self._offer(subject, subject.ear, Item(at, True))
+        self._offer(subject, subject.ear, Item(at, True, uncertain=quality != Quality.GOOD))
 
     def _offer(self, subject: Subject, line: Line, item: Item) -> None:
         until = subject.clock.until
         for watcher in line.late:
             lateness = watcher.terms.rule.lateness
             floor = Instant(max(NEVER, until - lateness))
-            waiting = Item(item.at, item.value, item.kept, item.dated, item.uncertain, item.sequence, floor)
             if watcher.when.understood(item.value) is not None:
-                watcher.buffer.append(waiting)
+                watcher.buffer.append(replace(item, floor=floor))
                 self._wake_at(watcher, Instant(max(item.at, floor) + lateness))
         self._judge(line, item, until)
 
@@ -169,7 +174,7 @@ class Engine:
     def _see(self, watcher: Watcher, item: Item, at: Instant, value: float | bool | str, note: str) -> None:
         when = watcher.when
         if isinstance(when, Silent):
-            self._hear(watcher, at)
+            self._hear(watcher, at, item.uncertain)
         elif isinstance(when, Without):
             assert not isinstance(value, float)
             self._turn(watcher, when, item, Turn(at, item.at, value, note))
@@ -178,9 +183,10 @@ class Engine:
 
     # --- silence ------------------------------------------------------------------------------------------------------
 
-    def _hear(self, watcher: Watcher, at: Instant) -> None:
-        """Its silence up to now, if it was one, is told first."""
-        self._fall_silent(watcher, at)
+    def _hear(self, watcher: Watcher, at: Instant, uncertain: bool) -> None:
+        """Its silence up to now, if it was one, is told first; if nobody knows when it spoke, only an `until` tells."""
+        if not uncertain or watcher.terms.rule.lateness:  # with lateness, it was an `until` that brought us here
+            self._fall_silent(watcher, at)
         if watcher.watch is not None:
             self._advance(watcher, Event(at, False))
 
@@ -256,14 +262,13 @@ class Engine:
 
     # --- time ---------------------------------------------------------------------------------------------------------
 
-    def _pass(self, clock: Clock, until: Instant) -> None:
-        """All that falls due by then happens, each at its own time.  The first `until` begins the silences."""
+    def _pass(self, clock: Clock, until: Instant, run: Instant) -> None:
+        """All that falls due by then happens, each at its own time."""
         if until < clock.until:
             return
-        if clock.until == NEVER:
-            clock.until = until
-            self._begin(clock)
-        clock.until = until
+        if run != clock.run:
+            self._begin_run(clock, until)
+        clock.until, clock.run = until, run
         heap = clock.heap
         while heap and heap[0][0] <= until:
             at, key = heappop(heap)
@@ -271,12 +276,21 @@ class Engine:
             if watcher.wake == at:
                 self._happen(watcher, at)
 
-    def _begin(self, clock: Clock) -> None:
-        for watcher in self._index.watchers.values():
-            if watcher.clock is clock and isinstance(watcher.when, Silent):
-                if watcher.line.seen == NEVER and not watcher.buffer:
-                    watcher.line.seen = clock.until
-                self._schedule(watcher)
+    def _begin_run(self, clock: Clock, until: Instant) -> None:
+        """The first `until` of a run of the ingest: between its last one and this nobody listened.
+
+        That time is no silence of the sensors (law 4), unless one spoke in it and the broker kept that for us.
+        """
+        watchers = [each for each in self._index.watchers.values() if each.clock is clock]
+        silences = [watcher for watcher in watchers if isinstance(watcher.when, Silent)]
+        for watcher in silences:
+            line = watcher.line
+            if line.seen == NEVER and not watcher.buffer:
+                line.seen = until
+            elif NEVER < line.seen <= clock.until:
+                line.seen = Instant(until - (clock.until - line.seen))
+        for watcher in silences:
+            self._schedule(watcher)
 
     def _happen(self, watcher: Watcher, at: Instant) -> None:
         """The watch's own time is `at` less its lateness."""
@@ -415,7 +429,9 @@ class Engine:
         lines = [(*key, _line_state(line)) for key, line in index.lines().items() if _spoken(line)]
         return Known(
             rules_hash=index.hash,
-            clocks=sorted((ingest, clock.until) for ingest, clock in index.clocks.items() if clock.until != NEVER),
+            clocks=sorted(
+                (ingest, clock.until, clock.run) for ingest, clock in index.clocks.items() if clock.until != NEVER
+            ),
             lines=sorted(lines, key=lambda line: (line[0], line[1] or "")),
             watchers=sorted(
                 (key, _watcher_state(watcher)) for key, watcher in index.watchers.items() if _knows(watcher)
@@ -427,8 +443,9 @@ class Engine:
     def _learn(self, known: Known, keys: set[Key]) -> None:
         """What is known of clocks and sensors, and the watches with these keys."""
         index = self._index
-        for ingest, until in known.clocks:
-            index.clock(ingest).until = until
+        for ingest, until, run in known.clocks:
+            clock = index.clock(ingest)
+            clock.until, clock.run = until, run
         lines = index.lines()
         for sensor, quantity, state in known.lines:
             if (sensor, quantity) in lines:
@@ -448,12 +465,11 @@ class Engine:
                     subject.witness.happened[quantity] = list(witness.happened.get(quantity, ()))
 
     def _settle(self) -> None:
-        """Everything that waits stands in the heaps."""
+        """Everything that waits stands in the heaps; a new silence begins with its rule."""
         for watcher in self._index.watchers.values():
+            if isinstance(watcher.when, Silent) and watcher.line.seen == NEVER and not watcher.buffer:
+                watcher.line.seen = watcher.clock.until
             self._schedule(watcher)
-        for clock in self._index.clocks.values():
-            if clock.until != NEVER:
-                self._begin(clock)
 
 
 def stamp(at: Instant) -> str:

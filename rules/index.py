@@ -41,10 +41,11 @@ class Turn(Struct, frozen=True, array_like=True):
 class Clock:
     """One ingest's time, and what falls due by it."""
 
-    __slots__ = ("heap", "until")
+    __slots__ = ("heap", "run", "until")
 
     def __init__(self) -> None:
         self.until = NEVER
+        self.run = NEVER  #: when the ingest was started that wrote it
         self.heap: list[tuple[Instant, Key]] = []
 
 

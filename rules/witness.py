@@ -16,7 +16,7 @@ class Witness(Struct, array_like=True):
 
     def hear(self, reading: Reading, at: Instant, kept: Span) -> None:
         """Remembers the reading; what is older than `kept` is forgotten now and then."""
-        if not reading.retained and sounds(reading):
+        if not reading.retained and sounds(reading) is not None:
             _remember(self.heard, at, kept)
         for sample in reading.samples:
             if sample.quality == Quality.BAD:
@@ -54,10 +54,15 @@ class Witness(Struct, array_like=True):
         return bisect_right(self.online, at, key=lambda said: said[0])
 
 
-def sounds(reading: Reading) -> bool:
-    """Whether anything good was heard: a sensor that is said to be unreachable has not spoken."""
-    return any(
-        good(sample) and not (sample.quantity is Quantity.ONLINE and not sample.value) for sample in reading.samples
+def sounds(reading: Reading) -> Quality | None:
+    """The best that was heard; None = nothing good: a sensor that is said to be unreachable has not spoken."""
+    return min(
+        (
+            sample.quality
+            for sample in reading.samples
+            if good(sample) and (sample.quantity is not Quantity.ONLINE or sample.value is True)
+        ),
+        default=None,
     )
 
 

@@ -35,6 +35,7 @@ class Log:
 
     readings: dict[str, list[Heard]]
     untils: dict[str, list[tuple[int, int]]]
+    deaf: dict[str, list[tuple[int, int, int]]]  #: where an ingest began a new run; from and to when nobody listened
 
 
 @dataclass
@@ -47,23 +48,28 @@ class Value:
     own: int = 0  #: the reading's own time
     event: bool = True  #: live, not a state that the broker kept
     position: int = 0
+    sure: bool = True  #: it is known when it was said
 
 
 def read(records: list[Record]) -> Log:
-    log, position = Log({}, {}), count()
+    log, position = Log({}, {}, {}), count()
     highest: dict[str, int] = {}
+    runs: dict[str, int] = {}
     for record in records:
         for reading in record.readings:
             log.readings.setdefault(reading.sensor, []).append(Heard(next(position), reading))
         if record.until is not None and record.until >= highest.get(record.ingest, BEFORE_ALL):
-            highest[record.ingest] = record.until
-            log.untils.setdefault(record.ingest, []).append((next(position), record.until))
+            place = next(position)
+            if runs.get(record.ingest, record.run) != record.run:
+                log.deaf.setdefault(record.ingest, []).append((place, highest[record.ingest], record.until))
+            highest[record.ingest], runs[record.ingest] = record.until, record.run
+            log.untils.setdefault(record.ingest, []).append((place, record.until))
     return log
 
 
 def edges(ruleset: RuleSet, log: Log) -> dict[tuple[str, str], list[Edge]]:
     """Every edge of every watch, in its order."""
-    found = {}
+    found: dict[tuple[str, str], list[Edge]] = {}
     for rule in ruleset.rules:
         for sensor in rule.watch:
             told = _told(rule, sensor, _values(rule, sensor, ruleset, log), _end(rule, sensor, ruleset, log))
@@ -150,7 +156,8 @@ def _in_order(rule: Rule, ingest: str, log: Log, said: list[tuple[Heard, Sample]
             notes.append("uncertain")
         if at > own:
             notes.append("late")
-        seen.append(Value(at, sample.value, "; ".join(notes), own, not reading.retained, position))
+        sure = sample.quality == Quality.GOOD
+        seen.append(Value(at, sample.value, "; ".join(notes), own, not reading.retained, position, sure))
         if not undated:
             newest = own
     return seen
@@ -208,25 +215,36 @@ def _spoke(reading: Reading) -> bool:
     )
 
 
+def _sound(reading: Reading) -> Sample:
+    """The best of what was heard."""
+    return Sample(Quantity.ONLINE, True, "", min(sample.quality for sample in reading.samples))
+
+
 def _silences(rule: Rule, when: Silent, sensor: SensorId, ruleset: RuleSet, log: Log) -> list[Value]:
     """Where the gaps between two sounds begin to be too long, and where they end."""
     watched = ruleset.watched(sensor)
-    sounds = [(heard, Sample(Quantity.ONLINE, True)) for heard in log.readings.get(sensor, []) if _spoke(heard.reading)]
+    sounds = [(heard, _sound(heard.reading)) for heard in log.readings.get(sensor, []) if _spoke(heard.reading)]
     heard = _in_order(rule, watched.ingest, log, sounds)
     begin = log.untils.get(watched.ingest, [])[:1]
     if begin and not any(place.position < begin[0][0] for place, _ in sounds):
         at = begin[0][1]
         heard = [Value(at, True, "", BEFORE_ALL, True, begin[0][0])] + [
-            Value(max(value.at, at), True, "", value.own, True, value.position) for value in heard
+            Value(max(value.at, at), True, "", value.own, True, value.position, value.sure) for value in heard
         ]
     found = []
     for now, after in zip(heard, [*heard[1:], None], strict=True):
-        too_long = now.at + when.span
+        heard_at = now.at
+        for place, start, end in log.deaf.get(watched.ingest, []):
+            if now.position < place and (after is None or place < after.position) and heard_at <= start:
+                if heard_at + when.span <= start:
+                    break
+                heard_at += end - start
+        too_long = heard_at + when.span
         if after is not None and after.at < too_long:
             continue
         noticed = _noticed(log, watched.ingest, too_long + rule.lateness, now.position)
-        if after is not None and not rule.lateness:
-            noticed = after.position if noticed is None else min(noticed, after.position)
+        if after is not None and not rule.lateness and (noticed is None or after.position < noticed):
+            noticed = after.position if after.sure else None
         if noticed is None:
             continue
         found.append(Value(too_long, True, _who(watched.gateway, when.span, ruleset, log, too_long, noticed)))

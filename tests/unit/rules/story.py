@@ -2,6 +2,7 @@
 
 open@5            the door says so, at 5 s (shut, taken, on, press; a number is a temperature)
 open@5>20         measured at 5 s, received at 20 s
+open@>20          received at 20 s; the broker had kept it, nobody knows since when
 kept:open@5>20    a retained message with a time of its own
 kept:open@>20     one without: received at 20 s
 bad@5  cat@5      a value of bad quality; a word that no quantity has
@@ -9,6 +10,7 @@ badge@3  reader@3 the badge reader reads a granted badge; says that it is there
 refused@3         it refuses one
 gateway@3  gateway-off@3  gateway-on@3   the gateway of door and reader is heard; says that it is offline, online
 until@9  other@9  the door's ingest, another ingest has got so far
+run@9             the door's ingest was started again
 """
 
 import re
@@ -73,7 +75,7 @@ def at(seconds: float) -> Instant:
 
 def rule(when: When, **manners: object) -> Rule:
     """A rule of the one door.  Spans in seconds."""
-    spans = {name: s(value) for name, value in manners.items() if type(value) in (int, float)}
+    spans = {name: s(value) for name, value in manners.items() if isinstance(value, int | float) and value is not True}
     given = {"id": RuleId("rule"), "watch": [DOOR], "priority": Priority.HIGH, "respond": ResponseId("guard")}
     return Rule(when=when, **{**given, **manners, **spans})  # type: ignore[arg-type] # as the test names them
 
@@ -91,18 +93,18 @@ def site(*rules: Rule, **watched: object) -> RuleSet:
     )
 
 
-def record(thing: str, ordinal: int = 0) -> Record:
+def record(thing: str, ordinal: int = 0, run: Instant = START) -> Record:
     found = _THING.fullmatch(thing)
     assert found, thing
     kept, word, own, arrived = found.groups()
     if word in ("until", "other"):
-        return Record("main" if word == "until" else "other", START, until=at(float(own)))
+        return Record("main" if word == "until" else "other", run, until=at(float(own)))
     received_at = at(float(arrived or own))
     measured_at = received_at if own is None else at(float(own))
     quality = Quality.UNCERTAIN if own is None else Quality.GOOD
     sensor, sample = _sample(word, quality)
     reading = Reading(sensor, [sample], measured_at, received_at, ordinal, own is not None, bool(kept))
-    return Record("main", START, [reading])
+    return Record("main", run, [reading])
 
 
 def _sample(word: str, quality: Quality) -> tuple[SensorId, Sample]:
@@ -120,7 +122,13 @@ def _sample(word: str, quality: Quality) -> tuple[SensorId, Sample]:
 
 
 def records(story: str) -> list[Record]:
-    return [record(thing, ordinal) for ordinal, thing in enumerate(story.split())]
+    found, run = [], START
+    for ordinal, thing in enumerate(story.split()):
+        if thing.startswith("run@"):
+            run = at(float(thing[4:]))
+        else:
+            found.append(record(thing, ordinal, run))
+    return found
 
 
 def play(ruleset: RuleSet, story: str) -> list[Breach]:

@@ -34,7 +34,7 @@ instants = st.integers(-(1 << 63), (1 << 63) - 1).map(Instant)
 
 def wrong(quantity: Quantity) -> st.SearchStrategy[Sample]:
     values = no_number if quantity in NUMBERS else no_switch
-    return st.builds(Sample, st.just(quantity), values, quality=st.sampled_from(Quality))  # type: ignore[arg-type]
+    return st.builds(Sample, st.just(quantity), values, quality=st.sampled_from(Quality))
 
 
 @settings(derandomize=True, deadline=None)
@@ -49,7 +49,7 @@ def test_what_cannot_have_been_measured_never_breaches(samples: list[Sample], re
 samples = st.builds(
     Sample,
     st.sampled_from(Quantity),
-    anything,  # type: ignore[arg-type] # hostile
+    anything,
     st.sampled_from(["", "l1", "#", "l1#l2"]),
     st.sampled_from(Quality),
 )

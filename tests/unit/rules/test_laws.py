@@ -12,10 +12,10 @@ from rules.silent import Silent
 from rules.state import State
 from rules.without import Without
 from tests import rules_model
-from tests.unit.rules.story import GATEWAY, at, record, records, rule, s, site
+from tests.unit.rules.story import GATEWAY, When, at, record, records, rule, s, site
 from vorab.model import Breach, Edge, Priority, Quantity, Record, RuleId
 
-law = settings(derandomize=True, deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+law = settings(derandomize=True, deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 LOW, MEDIUM, HIGH = Priority.LOW, Priority.MEDIUM, Priority.HIGH
 spans = st.sampled_from([0, 0, 1, 3, 5])
 
@@ -39,7 +39,7 @@ limits = st.builds(
 @st.composite
 def rule_sets(draw: st.DrawFn, lateness: int | None = None) -> RuleSet:
     """One rule of each operator."""
-    whens = [draw(kind) for kind in (states, withouts, silents, limits)]
+    whens: list[When] = [draw(states), draw(withouts), draw(silents), draw(limits)]
     late = [draw(spans) if lateness is None else lateness for _ in whens]
     rules: list[Rule] = []
     for name, when, waits in zip(["state", "without", "silent", "limits"], whens, late, strict=True):
@@ -61,17 +61,17 @@ def punctual(draw: st.DrawFn) -> list[str]:
 
 
 @st.composite
-def disorderly(draw: st.DrawFn) -> list[str]:
+def disorderly(draw: st.DrawFn, forms: str = "live live live until until kept undated queued") -> list[str]:
     """Late, repeated, overtaken, retained in both forms, with untils anywhere."""
     story, now = [], 0
     for _ in range(draw(st.integers(0, 30))):
         now += draw(st.sampled_from([0, 0, 1, 1, 2, 7]))
         age = draw(st.sampled_from([0, 0, 0, 1, 3, 30]))
-        form = draw(st.sampled_from(["live", "live", "live", "until", "until", "kept", "undated"]))
-        if form == "until":
-            story.append(f"until@{now}")
-        elif form == "undated":
-            story.append(f"kept:{draw(words)}@>{now}")
+        form = draw(st.sampled_from(forms.split()))
+        if form in ("until", "run"):
+            story.append(f"{form}@{now}")
+        elif form in ("undated", "queued"):
+            story.append(f"{'kept:' if form == 'undated' else ''}{draw(words)}@>{now}")
         else:
             story.append(f"{'kept:' if form == 'kept' else ''}{draw(words)}@{now - age}>{now}")
     return story
@@ -89,6 +89,14 @@ def by_watch(breaches: list[Breach]) -> dict[str, list[Breach]]:
 @law
 @given(rule_sets(), disorderly())
 def test_the_engine_finds_what_the_model_finds(ruleset: RuleSet, story: list[str]) -> None:
+    things = records(" ".join([*story, "until@200"]))
+    model = rules_model.edges(ruleset, rules_model.read(things))
+    assert rules_model.of(found(ruleset, things)) == model
+
+
+@law
+@given(rule_sets(lateness=0), disorderly("live live queued until until run"))
+def test_and_so_it_does_when_the_ingest_was_away(ruleset: RuleSet, story: list[str]) -> None:
     things = records(" ".join([*story, "until@200"]))
     model = rules_model.edges(ruleset, rules_model.read(things))
     assert rules_model.of(found(ruleset, things)) == model

@@ -50,6 +50,8 @@ LOW, MEDIUM, HIGH = Priority.LOW, Priority.MEDIUM, Priority.HIGH
         ("open@0 until@30 kept:open@>40 shut@35>41", ["raised@30", "cleared@35"]),  # confirming makes no history
         ("shut@0 kept:open@>20 open@15>21 until@50", ["raised@50"]),  # nor does an undated state
         ("shut@0 kept:open@>20 shut@15>21 until@99", []),
+        ("open@500>20 until@49", []),  # from the future: never beyond its reception
+        ("open@500>20 until@50", ["raised@50"]),
         ("open@0 until@10 until@5 until@30", ["raised@30"]),  # a clock that says less is not believed
     ],
 )
@@ -278,6 +280,13 @@ QUIET = Silent(s(15))
         ("shut@0 until@10 shut@5>11 until@25", ["raised@25"]),
         ("shut@10 shut@5>11 until@25", ["raised@25"]),  # history
         ("badge@0 until@1 until@99", ["raised@16"]),  # somebody else's
+        ("shut@0 until@5 shut@>60 until@60", []),  # it spoke while we were away; nobody knows when
+        ("shut@0 until@5 shut@>60 until@75", ["raised@75"]),
+        ("shut@0 until@5 shut@30>60 until@60", ["raised@15", "cleared@30", "raised@45"]),  # it says when
+        ("shut@0 until@5 run@60 until@60 until@69", []),  # while we did not listen, nobody was silent
+        ("shut@0 until@5 run@60 until@60 until@70", ["raised@70"]),
+        ("shut@0 until@5 run@60 shut@50>60 until@60 until@65", ["raised@15", "cleared@50", "raised@65"]),
+        ("shut@0 until@15 run@60 until@60 shut@61", ["raised@15", "cleared@61"]),  # it was before
     ],
 )
 def test_a_sensor_that_is_silent(story: str, found: list[str]) -> None:
@@ -325,6 +334,16 @@ def test_silence_has_delays_too() -> None:
 )
 def test_late_readings_are_put_in_order(story: str, found: list[str]) -> None:
     assert told(play(site(rule(OPEN, lateness=2)), story)) == found
+
+
+def test_of_readings_of_one_instant_the_device_says_which_came_first() -> None:
+    engine = Engine(site(rule(OPEN, lateness=2)))
+    values = [(2, False), (1, True)]
+    readings = [
+        Reading(DOOR, [Sample(Quantity.OPEN, value)], at(5), at(5), sequence, True, sequence=sequence)
+        for sequence, value in values
+    ]
+    assert told(engine.apply(Record("main", at(0), readings, until=at(9)))) == ["raised@5", "cleared@5"]
 
 
 @pytest.mark.parametrize(

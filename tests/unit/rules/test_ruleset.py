@@ -9,7 +9,7 @@ from rules.ruleset import RuleSet, Watched, hash_of, pack, problems, unpack
 from rules.silent import Silent
 from rules.state import State
 from rules.without import Without
-from tests.unit.rules.story import DOOR, GATEWAY, READER, play, rule, s, site
+from tests.unit.rules.story import DOOR, GATEWAY, READER, When, play, rule, s, site
 from vorab.errors import ConfigurationError, Corrupt
 from vorab.model import Priority, Quantity, RuleId, SensorId
 
@@ -20,7 +20,8 @@ WARM = Limits(Quantity.TEMPERATURE, above={HIGH: 26.0, Priority.MEDIUM: 24.0}, d
 
 
 def test_a_rule_set_comes_back_as_it_was() -> None:
-    rules = [rule(when, id=RuleId(str(n))) for n, when in enumerate([OPEN, UNBADGED, WARM, Silent(s(15))])]
+    whens: list[When] = [OPEN, UNBADGED, WARM, Silent(s(15))]
+    rules = [rule(when, id=RuleId(str(number))) for number, when in enumerate(whens)]
     assert unpack(pack(site(*rules))) == site(*rules)
 
 
