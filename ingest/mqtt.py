@@ -36,6 +36,7 @@ MAX_LINGER_S = 0.001
 LINGER_S_A_MESSAGE = 3e-8  #: × messages a second = how long to gather: 0.3 ms at 10,000 a second, 1 ms from 33,000
 RATE_OVER_S = 0.02
 KEEP_ALIVE_S = 15
+TEND_EVERY_S = 0.2
 CONNECT_WITHIN_S = 5.0
 MARKER_WITHIN_S = 10.0
 BACK_OFF_S = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -260,6 +261,7 @@ class Session:
         self._markers = 0
         self._attempts = 0
         self._connect_at = 0.0
+        self._tend_at = 0.0
         self._rate = 0.0  #: messages a second, of late
         self._counted = 0  #: messages since …
         self._counted_since = 0.0  #: … then
@@ -302,6 +304,9 @@ class Session:
             return
         if client.want_write():
             client.loop_write()
+        if now < self._tend_at:
+            return
+        self._tend_at = now + TEND_EVERY_S
         client.loop_misc()
         if self._marker and now - self._marked > MARKER_WITHIN_S:
             self._marked = now
