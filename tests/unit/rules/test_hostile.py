@@ -37,7 +37,7 @@ def wrong(quantity: Quantity) -> st.SearchStrategy[Sample]:
     return st.builds(Sample, st.just(quantity), values, quality=st.sampled_from(Quality))
 
 
-@settings(derandomize=True, deadline=None)
+@settings(derandomize=True, deadline=None, max_examples=40)
 @given(st.lists(st.sampled_from([*NUMBERS, Quantity.OPEN, Quantity.BUTTON]).flatmap(wrong), max_size=20), st.booleans())
 def test_what_cannot_have_been_measured_never_breaches(samples: list[Sample], retained: bool) -> None:
     engine = Engine(RULES)
@@ -76,7 +76,7 @@ logs = st.lists(
 )
 
 
-@settings(derandomize=True, deadline=None)
+@settings(derandomize=True, deadline=None, max_examples=40)
 @given(logs)
 def test_apply_survives_everything_and_so_does_a_restart(log: list[Record]) -> None:
     channel = rule(State(Quantity.ON), id=RuleId("relay"), watch=[SensorId("door#l1")])

@@ -15,7 +15,7 @@ from tests import rules_model
 from tests.unit.rules.story import GATEWAY, When, at, record, records, rule, s, site
 from vorab.model import Breach, Edge, Priority, Quantity, Record, RuleId
 
-law = settings(derandomize=True, deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+law = settings(derandomize=True, deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 LOW, MEDIUM, HIGH = Priority.LOW, Priority.MEDIUM, Priority.HIGH
 spans = st.sampled_from([0, 0, 1, 3, 5])
 
