@@ -2,6 +2,7 @@
 
 from deploy.store.tables import cursors
 from tests.airport import Airport
+from vorab.testing.phones.world import Reports
 
 
 def opened(airport: Airport) -> None:
@@ -33,6 +34,7 @@ def test_law_6_a_reply_that_comes_by_webhook_and_by_polling_counts_once(airport:
 
 
 def test_law_6_a_process_that_died_while_sending_does_not_send_again_what_arrived(airport: Airport) -> None:
+    airport.world.reports = Reports.LOST
     airport.sends = False  # the jobs are done, and their outcome dies with the process
     opened(airport)
     assert len(airport.world.unexpected()) == 1
