@@ -5,7 +5,6 @@ started again, later each time it ends early.  A process that ends with 78 has f
 """
 
 import contextlib
-import ctypes
 import fcntl
 import os
 import secrets
@@ -59,12 +58,6 @@ class DataFolder:
         self._lock.close()
 
 
-def _die_with_parent() -> None:
-    """The kernel sends SIGTERM to this child when the supervisor is gone, however it went (prctl(2), Linux)."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-
-
 @dataclass
 class Child:
     """One supervised process."""
@@ -84,7 +77,7 @@ class Child:
             env=os.environ | self.environment,
             stdout=subprocess.DEVNULL if self.quiet else None,
             start_new_session=True,  # Ctrl-C is for the supervisor, which stops them in order
-            preexec_fn=_die_with_parent,
+            preexec_fn=broker.die_with_parent,  # this process has no threads
         )
         self.started_at = time.monotonic()
 
@@ -167,7 +160,13 @@ def _handsets(site: Site) -> bytes:
     import msgspec
 
     rows = [
-        {"id": person.id, "name": person.name, "roles": person.roles, "number": person.addresses["sms"]}
+        {
+            "id": person.id,
+            "name": person.name,
+            "role": ", ".join(person.roles),
+            "language": person.language,
+            "number": person.addresses["sms"],
+        }
         for person in site.people
         if "sms" in person.addresses
     ]
@@ -180,9 +179,8 @@ def run(site_folder: Path, data: Path) -> int:
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder = DataFolder(data)
     data = folder.path
-    environment = demo_environment(data)
-    os.environ.update({name: value for name, value in environment.items() if name not in os.environ})
     site = load(site_folder)
+    environment = demo_environment(data) if site.demo else {}
     stopping: list[int] = []
 
     def stop(number: int, _frame: FrameType | None) -> None:
