@@ -253,8 +253,9 @@ def _views(facts: Facts, words: Words, zone: ZoneInfo) -> Iterator[dict[str, obj
 
 
 def _what(breach: Breach, held: Span, words: Words) -> tuple[str, str]:
-    """The thing, and the thing with its state and how long: "door", "door open 30 s"."""
-    lasted = _span(held, words)
+    """The thing, and the thing with its state and how long: "door", "door open 30 s"; what is over has no length."""
+    is_over = breach.edge is Edge.CLEARED  # the value is the new one: shut, and it was open for that long
+    lasted = "" if is_over else _span(held, words)
     if breach.quantity is None or breach.value is None:
         thing, said = words.silent
     else:
@@ -263,7 +264,7 @@ def _what(breach: Breach, held: Span, words: Words) -> tuple[str, str]:
         if isinstance(breach.value, int | float) and not isinstance(breach.value, bool):
             said = _number(breach.value, breach.quantity, breach.limit, words)
             lasted = lasted and f"{words.lasting} {lasted}"
-        if breach.absent:
+        if breach.absent and not is_over:
             said += f" {words.without} {words.things[breach.absent][0]}"
     return thing, " ".join(part for part in (thing, said, lasted) if part)
 

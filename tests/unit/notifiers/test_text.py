@@ -118,7 +118,8 @@ def test_numbers_come_with_unit_limit_and_the_readers_comma() -> None:
     [(30 * SECOND, "30 s"), (99 * SECOND, "99 s"), (10 * MINUTE, "10 min"), (150 * MINUTE, "2 h"), (3 * DAY, "3 d")],
 )
 def test_a_duration_is_said_in_the_unit_that_one_would_say(held: int, said: str) -> None:
-    assert f"sensor silent {said}." in say(facts=replace(SILENT, held=Span(held)))
+    facts = replace(with_breach(SILENT, edge=Edge.RAISED), held=Span(held))
+    assert f"sensor silent {said}." in say(facts=facts)
 
 
 def test_times_are_those_of_the_site() -> None:
@@ -131,6 +132,30 @@ def test_times_are_those_of_the_site() -> None:
 def test_the_owner_is_reminded_of_what_is_still_so() -> None:
     assert "It is still so." in say(Purpose.REMIND)
     assert "It is over." in say(Purpose.REMIND, facts=with_breach(edge=Edge.CLEARED))
+
+
+OVER = with_breach(edge=Edge.CLEARED, value=False)
+
+
+def test_what_is_over_is_told_as_it_is_now_without_how_long_it_had_been_otherwise() -> None:
+    facts = replace(OVER, held=Span(96 * SECOND))
+    assert say(Purpose.REMIND, facts=facts).startswith("Yours: door shut, T1")
+    assert "porte fermée, T1" in say(Purpose.REMIND, "fr", facts, 400)
+    without = with_breach(facts, absent=Quantity.BADGE)
+    assert say(Purpose.REMIND, facts=without) == say(Purpose.REMIND, facts=facts)
+    cool = with_breach(TOO_WARM, edge=Edge.CLEARED, value=24.0, limit=None)
+    assert say(Purpose.REMIND, facts=cool).startswith("Yours: temperature 24 C, T1")
+
+
+@pytest.mark.parametrize(("language", "over"), [("en", "It is over."), ("de", "Es ist vorbei."), ("fr", "terminé.")])
+def test_who_takes_what_is_over_is_not_told_to_end_it(language: str, over: str) -> None:
+    assert over in say(Purpose.THANKS, language, OVER)
+    assert "look for people" not in say(Purpose.THANKS, language, OVER, 400)
+    assert "look for people" in say(Purpose.THANKS, language, limit=400)
+
+
+def test_nobody_is_told_that_he_may_not_go() -> None:
+    assert say(Purpose.HEALED, "fr", OVER).endswith("Inutile d'y aller.")
 
 
 def test_every_quantity_has_its_words_in_every_language() -> None:
