@@ -121,6 +121,7 @@ _PURPOSES = {
     Purpose.TAKEN: "told who goes",
     Purpose.THANKS: "thanked",
     Purpose.HEALED: "told that it is over",
+    Purpose.DONE: "told that it is done",
     Purpose.REMIND: "reminded",
     Purpose.WHY: "told why",
 }

@@ -37,6 +37,7 @@ from vorab.model import (
 )
 from vorab.site import Place
 
+DESK = "desk"
 FALLBACK = "en"  #: the language of a reader whose own one we do not speak
 
 #: What a template may use; see `_views`.
@@ -76,7 +77,7 @@ class Facts(Struct, frozen=True):
     place_names: list[str]  #: outermost first, in the reader's language
     seconds: int | None  #: on foot; None = no way is known
     code: str  #: the digits that a reply must carry
-    owner: str  #: the name of who goes; "" = nobody yet
+    owner: str  #: the name of who goes, or of who has done it; "" = nobody yet, DESK = the operator himself
     at: Instant  #: of the event that is told
     reasons: list[str]  #: why this person is called
     link: str  #: "" = none
@@ -229,7 +230,7 @@ def _views(facts: Facts, words: Words, zone: ZoneInfo) -> Iterator[dict[str, obj
         "walk": "" if facts.seconds is None else f"{max(1, -(-facts.seconds // 60))} min {words.on_foot}",
         "action": ", ".join(clauses),
         "code": facts.code,
-        "owner": facts.owner or words.somebody,
+        "owner": {"": words.somebody, DESK: words.desk}.get(facts.owner, facts.owner),
         "time": _clock(facts.at, zone),
         "broken": breach.edge is not Edge.CLEARED,
         "reasons": ", ".join(facts.reasons),

@@ -35,6 +35,7 @@ class Words(Struct, frozen=True):
     on_foot: str
     day: str
     somebody: str
+    desk: str  #: who goes, when it is the operator himself
     decimal: str
     notes: dict[str, str]  #: the words of a breach's note
 
@@ -88,6 +89,7 @@ WORDS = {
         on_foot="on foot",
         day="d",
         somebody="somebody",
+        desk="the desk",
         decimal=".",
         notes={},
     ),
@@ -139,6 +141,7 @@ WORDS = {
         on_foot="zu Fuß",
         day="Tage",
         somebody="jemand",
+        desk="die Leitstelle",
         decimal=",",
         notes={
             "unverified": "unbestätigt",
@@ -202,6 +205,7 @@ WORDS = {
         on_foot="à pied",
         day="j",
         somebody="quelqu'un",
+        desk="le poste central",
         decimal=",",
         notes={
             "unverified": "non vérifié",

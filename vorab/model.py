@@ -218,6 +218,7 @@ class Purpose(StrEnum):
     TAKEN = "taken"  #: "Ben goes": nothing to do for you
     THANKS = "thanks"  #: "it is yours"
     HEALED = "healed"  #: over by itself, nobody need go
+    DONE = "done"  #: to the owner: another has done it
     REMIND = "remind"  #: to the owner: cleared but never done, or done while still broken
     WHY = "why"  #: why he is called
 

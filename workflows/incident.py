@@ -339,7 +339,7 @@ def _done(incident: Incident, answer: Answer, at: Instant) -> tuple[Incident, li
         incident = replace(incident, done=True, wake_at=_first_wait(incident, at))
         return incident, [Notify(answer.by, Purpose.REMIND, answer.channel)] if answer.channel != DESKTOP else []
     owner = incident.owner
-    return _resolved(incident, at), [Notify(owner, Purpose.HEALED)] if owner and owner != answer.by else []
+    return _resolved(incident, at), [Notify(owner, Purpose.DONE)] if owner and owner != answer.by else []
 
 
 def _resolved(incident: Incident, at: Instant) -> Incident:

@@ -240,7 +240,8 @@ def _notification(tx: Transaction, incident: Incident, event: Event, order: Noti
     address = person.addresses.get(channel)
     if address is None:
         return f"no address for {channel}"
-    facts = _facts(tx, incident, person, _reasons(tx, incident, event, order))
+    who = event.by if isinstance(event, Answer) and order.purpose is Purpose.DONE else incident.owner
+    facts = _facts(tx, incident, person, who, _reasons(tx, incident, event, order))
     written = tx.world.texts.render(order.purpose, channel, person.language, facts, tx.world.channels[channel].limit)
     if written.fault:
         tx.note("template at fault", incident.id, written.fault)
@@ -283,10 +284,10 @@ def _reasons(tx: Transaction, incident: Incident, event: Event, order: Notify) -
     return next((one.reasons for one in found if one.person == order.person), [])
 
 
-def _facts(tx: Transaction, incident: Incident, reader: Person, reasons: list[str]) -> Facts:
+def _facts(tx: Transaction, incident: Incident, reader: Person, who: PersonId | None, reasons: list[str]) -> Facts:
     directory, breach = tx.world.directory, incident.breach
     place = directory.place_of(breach.subject)
-    owner = directory.person(incident.owner) if incident.owner else None
+    owner = directory.person(who) if who else None
     return Facts(
         priority=breach.priority,
         breach=breach,
@@ -295,7 +296,7 @@ def _facts(tx: Transaction, incident: Incident, reader: Person, reasons: list[st
         place_names=_names(tx, place),
         seconds=directory.seconds(reader.base, place.id) if reader.base and place else None,
         code=incident.code,
-        owner=owner.name if owner else incident.owner or "",
+        owner=owner.name if owner else who or "",
         at=tx.at,
         reasons=reasons,
         link="",

@@ -168,6 +168,21 @@ def test_an_answer_that_comes_after_the_next_was_asked_still_counts(night: Night
     assert night.incident().owner == BEN
 
 
+def test_who_goes_hears_who_has_done_it(night: Night) -> None:
+    night.finds(breach())
+    night.phone("ben").receives_sms("gate B12")
+    night.passes(MINUTE)
+    night.phone("ana").receives_sms("gate B12")
+    night.phone("ben").receives_sms("gate B12").and_replies(night.phone("ben").code)
+    night.passes(10 * SECOND)
+    night.phone("ben").receives_sms("it is yours")
+    ana = night.phone("ana").receives_sms("Ben goes")
+    night.finds(breach(number=1, edge=Edge.CLEARED))
+    ana.and_replies(f"{ana.code} done")
+    night.passes(10 * SECOND)
+    night.phone("ben").receives_sms("gate B12", "done, says Ana")
+
+
 def test_who_was_asked_hears_that_it_healed_by_itself(night: Night) -> None:
     night.finds(breach())
     night.phone("ben").receives_sms("gate B12")

@@ -154,6 +154,11 @@ def test_who_takes_what_is_over_is_not_told_to_end_it(language: str, over: str) 
     assert "look for people" in say(Purpose.THANKS, language, limit=400)
 
 
+def test_who_has_done_it_is_named_not_that_it_was_over_by_itself() -> None:
+    assert say(Purpose.DONE, facts=replace(OVER, owner="Ana")).startswith("Door gate B12: done, says Ana (")
+    assert "sagt die Leitstelle" in say(Purpose.DONE, "de", replace(OVER, owner="desk"))
+
+
 def test_nobody_is_told_that_he_may_not_go() -> None:
     assert say(Purpose.HEALED, "fr", OVER).endswith("Inutile d'y aller.")
 

@@ -198,7 +198,7 @@ def words(orders: list[Order]) -> list[str]:
         # the desk says done for him: he is told
         (
             [(0, SOMEBODY), (5, said(BEN, TAKEN)), (6, CLEARED), (7, said(CEM, DONE, "desktop"))],
-            ["healed ben"],
+            ["done ben"],
             State.RESOLVED,
             BEN,
             None,
