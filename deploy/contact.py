@@ -7,6 +7,7 @@ import gc
 import logging
 import queue
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +29,7 @@ from deploy.site.load import load
 from deploy.store import audit, inbox, outbox
 from deploy.store.apply import put_off, suppress, take, undelivered, wake
 from deploy.store.outbox import Message
+from deploy.store.prepared import Prepared
 from deploy.store.store import cursor, open_store, set_cursor
 from deploy.store.tables import incidents
 from deploy.store.transaction import Claim, Look, Transaction, World
@@ -174,12 +176,16 @@ class Contact:
         """Answers come first, so that nobody is asked for what somebody has taken (law 8)."""
         with self._store.begin() as connection:
             tx = Transaction(connection, self._world, now, max(0, self._senders - self._busy), careful=careful)
-            ahead = Ahead(*connection.execute(_AHEAD).one())
+            ahead = Ahead(*_AHEAD.run(connection).fetchone())
             if ahead.inbox is not None:
                 tx.each(inbox.waiting(tx, AT_ONCE), inbox.hear, _set_aside)
             tx.each(heard, _take_in, _drop)
             if ahead.wake is not None and ahead.wake <= now:
-                tx.each(connection.scalars(_TO_WAKE, {"at": now, "limit": AT_ONCE}).all(), wake, _put_off_incident)
+                tx.each(
+                    [name for (name,) in _TO_WAKE.run(connection, {"at": now, "limit": AT_ONCE})],
+                    wake,
+                    _put_off_incident,
+                )
             if breaches:
                 tx.each([breach for _, breach in breaches], take, _suppress)
                 set_cursor(connection, "breaches", breaches[-1][0])
@@ -359,14 +365,16 @@ def _pass(when: str, tx: Transaction, heard: list[Heard]) -> None:
         crash.point(f"contact.{when}-result")
 
 
-_AHEAD = text(
-    "SELECT (SELECT min(number) FROM inbox WHERE applied_at IS NULL),"
-    " (SELECT min(wake_at) FROM incidents WHERE wake_at IS NOT NULL),"
-    " (SELECT min(due_at) FROM outbox WHERE state IN ('ready','sending','unknown','sent')),"
-    " (SELECT min(number) FROM audit WHERE seal IS NULL),"
-    " (SELECT 1 FROM incidents WHERE resolved_at IS NULL LIMIT 1)"
+_AHEAD = Prepared(
+    text(
+        "SELECT (SELECT min(number) FROM inbox WHERE applied_at IS NULL),"
+        " (SELECT min(wake_at) FROM incidents WHERE wake_at IS NOT NULL),"
+        " (SELECT min(due_at) FROM outbox WHERE state IN ('ready','sending','unknown','sent')),"
+        " (SELECT min(number) FROM audit WHERE seal IS NULL),"
+        " (SELECT 1 FROM incidents WHERE resolved_at IS NULL LIMIT 1)"
+    )
 )
-_TO_WAKE = (
+_TO_WAKE = Prepared(
     select(incidents.c.id)
     .where(incidents.c.wake_at <= bindparam("at"))
     .order_by(incidents.c.wake_at)
@@ -430,6 +438,7 @@ def main(site_folder: Path, data: Path) -> int:
             lambda: ringer.ring("console"),
             Books(data),
         )
+        sys.setswitchinterval(0.0002)  # a sender does not wait 5 ms for the thread that writes
         gc.collect()
         gc.freeze()  # what lives as long as the process is not looked through again
         while not stop.asked:

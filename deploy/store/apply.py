@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, select, text, update
 
 from deploy.store import outbox
+from deploy.store.prepared import Prepared
 from deploy.store.store import open_incidents
 from deploy.store.tables import breaches, incidents
 from deploy.store.transaction import Transaction
@@ -100,7 +101,7 @@ def undelivered(tx: Transaction, message: outbox.Message, reason: str) -> None:
 
 def read(tx: Transaction, incident: IncidentId) -> Incident | None:
     """The incident, locked until the end of the transaction."""
-    body = tx.connection.scalar(_BODY, {"incident": incident})
+    body = _BODY.scalar(tx.connection, {"incident": incident})
     return None if body is None else wire.unpack(body, wire.INCIDENT)
 
 
@@ -179,7 +180,7 @@ def _wait(tx: Transaction, breach: Breach) -> None:
 def _waiting(tx: Transaction, applied: Breach) -> Breach | None:
     """The edge after this one, if it came too early; it waits no longer."""
     key = {"breach": applied.id, "number": applied.number + 1}
-    body = tx.connection.scalar(_WAITING, key)
+    body = _WAITING.scalar(tx.connection, key)
     if body is None:
         return None
     tx.connection.execute(_NO_LONGER, key)
@@ -191,7 +192,7 @@ def _code(tx: Transaction, incident: IncidentId) -> str:
     digits = f"{int(incident, 16):020d}"
     short = (digits[at : at + 4] for at in (16, 12, 8, 4))
     long = (f"{(int(digits[-6:]) + step) % 10**6:06d}" for step in range(10**6))
-    return next(code for code in chain(short, long) if not tx.connection.scalar(_IS_OPEN, {"code": code}))
+    return next(code for code in chain(short, long) if not _IS_OPEN.scalar(tx.connection, {"code": code}))
 
 
 # --- orders -----------------------------------------------------------------------------------------------------------
@@ -328,9 +329,9 @@ def _write(tx: Transaction, incident: Incident, *, new: bool) -> None:
     }
     if new:
         first = {"id": incident.id, "breach": breach.id, "subject": breach.subject, "opened_at": incident.opened_at}
-        tx.connection.execute(incidents.insert(), values | first)
+        _INSERT.run(tx.connection, values | first)
     else:
-        tx.connection.execute(_UPDATE, values | {"incident": incident.id})
+        _REWRITE.run(tx.connection, values | {"incident": incident.id})
 
 
 def _line(before: Incident | None, after: Incident, event: Event, orders: list[Order]) -> tuple[str, str, str, str]:
@@ -373,9 +374,13 @@ def _why(event: Event, incident: Incident) -> list[str]:
     return []
 
 
-_BODY = select(incidents.c.body).where(incidents.c.id == bindparam("incident")).with_for_update()
-_IS_OPEN = select(incidents.c.id).where(incidents.c.resolved_at.is_(None), incidents.c.code == bindparam("code"))
+_BODY = Prepared(select(incidents.c.body).where(incidents.c.id == bindparam("incident")).with_for_update())
+_INSERT = Prepared(incidents.insert(), incidents.c.keys())
+_IS_OPEN = Prepared(
+    select(incidents.c.id).where(incidents.c.resolved_at.is_(None), incidents.c.code == bindparam("code"))
+)
 _UPDATE = update(incidents).where(incidents.c.id == bindparam("incident"))
+_REWRITE = Prepared(_UPDATE, ["code", "state", "priority", "owner", "resolved_at", "wake_at", "next_edge", "body"])
 _WAIT = text(
     "INSERT INTO breaches (id, edge, state, at, body) VALUES (:id, :edge, 'waiting', :at, :body)"
     " ON CONFLICT (id, edge) DO NOTHING"
@@ -385,5 +390,5 @@ _SUPPRESS = text(
     " ON CONFLICT (id, edge) DO UPDATE SET state = excluded.state, reason = excluded.reason"
 )
 _OF_EDGE = (breaches.c.id == bindparam("breach"), breaches.c.edge == bindparam("number"))
-_WAITING = select(breaches.c.body).where(*_OF_EDGE, breaches.c.state == "waiting")
+_WAITING = Prepared(select(breaches.c.body).where(*_OF_EDGE, breaches.c.state == "waiting"))
 _NO_LONGER = delete(breaches).where(*_OF_EDGE)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, select, update
 
+from deploy.store.prepared import Prepared
 from deploy.store.store import cursor, set_cursor
 from deploy.store.tables import audit
 from vorab.model import Instant
@@ -26,7 +27,7 @@ class Line(NamedTuple):
 
 def write(connection: Connection, lines: list[Line]) -> None:
     if lines:
-        connection.execute(audit.insert(), [line._asdict() for line in lines])
+        _INSERT.many(connection, [line._asdict() for line in lines])
 
 
 def seal(connection: Connection) -> int:
@@ -61,6 +62,7 @@ def verify(connection: Connection) -> int | None:
     return number + 1 if number < last else None
 
 
+_INSERT = Prepared(audit.insert(), Line._fields)
 _LINE = (audit.c.number, audit.c.at, audit.c.who, audit.c.what, audit.c.about, audit.c.detail)
 
 

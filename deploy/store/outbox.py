@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from msgspec.structs import asdict, replace
-from sqlalchemy import Select, bindparam, func, or_, select, text, update
+from sqlalchemy import bindparam, func, or_, select, text, update
 
+from deploy.store.prepared import Prepared
 from deploy.store.tables import incidents, outbox
 from deploy.store.transaction import Claim, Transaction
 from notifiers import delivery
@@ -38,7 +39,7 @@ def put(tx: Transaction, notification: Notification) -> str:
     row = Row(priority=notification.priority.rank, due_at=notification.created_at, expires_at=notification.expires_at)
     change = _claimed(tx, Message(notification, row)) if tx.senders > len(tx.claims) else Change(row)
     tx.ordered += 1
-    tx.connection.execute(outbox.insert(), _values(notification) | _columns(change.row))
+    _INSERT.run(tx.connection, _values(notification) | _columns(change.row))
     return change.tell
 
 
@@ -50,7 +51,7 @@ def claim(tx: Transaction, message: Message) -> str:
 def write(tx: Transaction, message: Message, change: Change) -> str:
     """The row is what the change says, with one audit line if its state is another; gives back what is to be told."""
     if change.row != message.row:
-        tx.connection.execute(_UPDATE, {"message": message.notification.id, **_columns(change.row)})
+        _UPDATE.run(tx.connection, {"message": message.notification.id, **_columns(change.row)})
     if change.row.state is not message.row.state:
         tx.note(f"message {change.row.state}", message.notification.id, change.row.reason)
     message.row = change.row
@@ -128,9 +129,9 @@ def _allowed_at(tx: Transaction, notification: Notification) -> Instant:
         "low": Priority.LIFE_SAFETY.rank if urgent else 0,
         "high": Priority.LIFE_SAFETY.rank - (not urgent),
     }
-    if (tx.connection.scalar(_HOW_MANY, counted) or 0) < min(number for _, number in windows):
+    if _HOW_MANY.scalar(tx.connection, counted) < min(number for _, number in windows):
         return tx.at  # as nearly always
-    return allowed_at([Instant(at) for at in tx.connection.scalars(_WHEN, counted)], windows, tx.at)
+    return allowed_at([Instant(at) for (at,) in _WHEN.run(tx.connection, counted)], windows, tx.at)
 
 
 def _values(notification: Notification) -> dict[str, Any]:
@@ -142,8 +143,8 @@ def _columns(row: Row) -> dict[str, Any]:
     return asdict(row) | {"state": row.state.value}
 
 
-def _read(tx: Transaction, query: Select[Any], values: dict[str, object]) -> list[Message]:
-    return [_message(row._mapping) for row in tx.connection.execute(query, values)]
+def _read(tx: Transaction, query: Prepared, values: dict[str, object]) -> list[Message]:
+    return [_message(dict(zip(_NAMES, row, strict=True))) for row in query.run(tx.connection, values)]
 
 
 def _message(values: Any) -> Message:
@@ -167,22 +168,27 @@ def _message(values: Any) -> Message:
 
 
 _OPEN = text("state IN ('ready','sending','unknown','sent')")  # word for word as in the index
+_NAMES = outbox.c.keys()
 _ALL = select(outbox)
-_DUE = (
+_INSERT = Prepared(outbox.insert(), _NAMES)
+_DUE = Prepared(
     _ALL.where(_OPEN, outbox.c.due_at <= bindparam("at"))
     .order_by(outbox.c.priority.desc(), outbox.c.due_at)
     .limit(bindparam("limit"))
 )
-_ONE = _ALL.where(outbox.c.id == bindparam("message"))
-_BY_PROVIDER = _ALL.where(outbox.c.provider_id == bindparam("provider"))
-_OF = _ALL.where(outbox.c.incident == bindparam("incident")).order_by(outbox.c.event.desc())
-_SENDING = _ALL.where(_OPEN, outbox.c.state == Delivery.SENDING.value)
-_REQUESTS = _ALL.join(incidents, incidents.c.id == outbox.c.incident).where(
-    incidents.c.state == State.TRIGGERED.value,
-    outbox.c.person == bindparam("person"),
-    outbox.c.channel == bindparam("channel"),
-    outbox.c.purpose == Purpose.REQUEST.value,
-    outbox.c.state.not_in([Delivery.FAILED.value, Delivery.WITHDRAWN.value]),
+_ONE = Prepared(_ALL.where(outbox.c.id == bindparam("message")))
+_BY_PROVIDER = Prepared(_ALL.where(outbox.c.provider_id == bindparam("provider")))
+_OF = Prepared(_ALL.where(outbox.c.incident == bindparam("incident")).order_by(outbox.c.event.desc()))
+_SENDING = Prepared(_ALL.where(_OPEN, outbox.c.state == Delivery.SENDING.value))
+_REQUESTS = Prepared(
+    _ALL.join(incidents, incidents.c.id == outbox.c.incident).where(
+        incidents.c.state == State.TRIGGERED.value,
+        outbox.c.person == bindparam("person"),
+        outbox.c.channel == bindparam("channel"),
+        outbox.c.purpose == Purpose.REQUEST.value,
+        outbox.c.state != Delivery.FAILED.value,
+        outbox.c.state != Delivery.WITHDRAWN.value,
+    )
 )
 _BEING_SENT = text("sent_at IS NULL AND state IN ('sending','unknown') AND first_sent_at > :since")
 _SENT_LATELY = (
@@ -191,6 +197,6 @@ _SENT_LATELY = (
     outbox.c.priority.between(bindparam("low"), bindparam("high")),
     or_(outbox.c.sent_at > bindparam("since"), _BEING_SENT),
 )
-_HOW_MANY = select(func.count()).where(*_SENT_LATELY)
-_WHEN = select(func.coalesce(outbox.c.sent_at, outbox.c.first_sent_at)).where(*_SENT_LATELY)
-_UPDATE = update(outbox).where(outbox.c.id == bindparam("message"))
+_HOW_MANY = Prepared(select(func.count()).where(*_SENT_LATELY))
+_WHEN = Prepared(select(func.coalesce(outbox.c.sent_at, outbox.c.first_sent_at)).where(*_SENT_LATELY))
+_UPDATE = Prepared(update(outbox).where(outbox.c.id == bindparam("message")), _MACHINE)

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, bindparam, create_engine, event, func, inspect, select, text
 
 from deploy.store.migrations import HEAD
+from deploy.store.prepared import Prepared
 from deploy.store.tables import cursors, incidents, opt_outs
 from vorab.model import PersonId
 
@@ -70,20 +71,23 @@ def cursor(connection: Connection, name: str) -> int:
 
 
 def set_cursor(connection: Connection, name: str, value: int) -> None:
-    connection.execute(_SET_CURSOR, {"name": name, "value": value})
+    _SET_CURSOR.run(connection, {"name": name, "value": value})
 
 
-_SET_CURSOR = text(
-    "INSERT INTO cursors (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+_SET_CURSOR = Prepared(
+    text(
+        "INSERT INTO cursors (name, value) VALUES (:name, :value)"
+        " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+    )
 )
 
 
 def open_incidents(connection: Connection, besides: str = "") -> dict[PersonId, int]:
     """How many incidents each person has taken and not done, besides this one."""
-    return {PersonId(owner): number for owner, number in connection.execute(_IN_HAND, {"besides": besides})}
+    return {PersonId(owner): number for owner, number in _IN_HAND.run(connection, {"besides": besides})}
 
 
-_IN_HAND = (
+_IN_HAND = Prepared(
     select(incidents.c.owner, func.count())
     .where(incidents.c.resolved_at.is_(None), incidents.c.owner.is_not(None), incidents.c.id != bindparam("besides"))
     .group_by(incidents.c.owner)
@@ -92,6 +96,7 @@ _IN_HAND = (
 
 def opted_out(connection: Connection) -> set[tuple[str, str]]:
     """(address, channel) of everybody who sent STOP."""
-    return {
-        (address, channel) for address, channel in connection.execute(select(opt_outs.c.address, opt_outs.c.channel))
-    }
+    return {(address, channel) for address, channel in _OPTED_OUT.run(connection)}
+
+
+_OPTED_OUT = Prepared(select(opt_outs.c.address, opt_outs.c.channel))

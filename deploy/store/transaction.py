@@ -8,6 +8,7 @@ from sqlalchemy import Connection, bindparam, select, text
 from sqlalchemy.exc import OperationalError
 
 from deploy.store import audit
+from deploy.store.prepared import Prepared
 from deploy.store.store import opted_out
 from deploy.store.tables import journal
 from notifiers.text import Texts
@@ -118,19 +119,22 @@ class Transaction:
 
     def knows(self, event_id: str) -> bool:
         """Whether some incident has taken this event before: each acts once (law 6)."""
-        return event_id in self._events or bool(self.connection.scalar(_KNOWN, {"event": event_id}))
+        return event_id in self._events or bool(_KNOWN.scalar(self.connection, {"event": event_id}))
 
     def close(self) -> None:
         """All is written: the journal, what was noted, and how many messages were ordered (law 2)."""
         if self._events:
-            self.connection.execute(journal.insert(), list(self._events.values()))
+            _JOURNAL.many(self.connection, list(self._events.values()))
         audit.write(self.connection, self.lines)
         if self.ordered:
-            self.connection.execute(_ORDERED, {"more": self.ordered})
+            _ORDERED.run(self.connection, {"more": self.ordered})
 
 
-_KNOWN = select(journal.c.number).where(journal.c.id == bindparam("event"))
-_ORDERED = text(
-    "INSERT INTO cursors (name, value) VALUES ('messages', :more)"
-    " ON CONFLICT (name) DO UPDATE SET value = cursors.value + excluded.value"
+_KNOWN = Prepared(select(journal.c.number).where(journal.c.id == bindparam("event")))
+_JOURNAL = Prepared(journal.insert(), ["incident", "event", "id", "at", "kind", "body"])
+_ORDERED = Prepared(
+    text(
+        "INSERT INTO cursors (name, value) VALUES ('messages', :more)"
+        " ON CONFLICT (name) DO UPDATE SET value = cursors.value + excluded.value"
+    )
 )
