@@ -247,7 +247,7 @@ def _views(facts: Facts, words: Words, zone: ZoneInfo) -> Iterator[dict[str, obj
     for count in reversed(range(1, len(facts.reasons))):
         view = {**view, "reasons": ", ".join(facts.reasons[:count])}
         yield view
-    shorter = {"note": ", ".join(part.partition(":")[0] for part in note.split("; "))}  # "unverified"
+    shorter = {"note": ", ".join(part.partition(": ")[0].strip() for part in note.split("; "))}  # "unverified"
     for less in ({"link": ""}, shorter, *({key: ""} for key in ("cause", "walk", "where", "point", "reasons"))):
         view = {**view, **less}
         yield view

@@ -37,7 +37,7 @@ class Words(Struct, frozen=True):
     somebody: str
     desk: str  #: who goes, when it is the operator himself
     decimal: str
-    notes: dict[str, str]  #: the words of a breach's note
+    notes: dict[str, str]  #: the words of a breach's note, which the rules say in English
 
 
 WORDS = {
@@ -148,6 +148,9 @@ WORDS = {
             "uncertain": "unsicher",
             "no badge reader": "kein Ausweisleser",
             "badge reader": "Ausweisleser",
+            "gateway": "Gateway",
+            "sensor": "Sensor",
+            "ingest": "Erfassung",
             "never heard": "nie gehört",
             "not heard up to": "nicht gehört bis",
             "silent since": "stumm seit",
@@ -155,6 +158,8 @@ WORDS = {
             "is behind": "im Rückstand",
             "a state without a time of its own": "Zustand ohne eigene Zeit",
             "late: measured": "verspätet: gemessen",
+            "rule removed": "Regel entfernt",
+            "the sums close again": "die Summen gehen wieder auf",
         },
     ),
     "fr": Words(
@@ -214,6 +219,7 @@ WORDS = {
             "badge reader": "lecteur de badges",
             "gateway": "passerelle",
             "sensor": "capteur",
+            "ingest": "saisie",
             "never heard": "jamais entendu",
             "not heard up to": "pas entendu jusqu'à",
             "silent since": "muet depuis",
@@ -221,6 +227,8 @@ WORDS = {
             "is behind": "en retard",
             "a state without a time of its own": "état sans heure propre",
             "late: measured": "en retard : mesuré à",
+            "rule removed": "règle supprimée",
+            "the sums close again": "les sommes concordent à nouveau",
         },
     ),
 }

@@ -1,7 +1,10 @@
 """The words of a message: one segment, the least important goes first, and an operator's template cannot harm."""
 
+import ast
 import json
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from notifiers.segments import Encoding, segments
+from notifiers.segments import Encoding, gsm, segments
 from notifiers.text import NAMES, SAMPLES, Facts, Texts, check, shipped
 from notifiers.words import WORDS
 from vorab.model import DAY, MINUTE, SECOND, Edge, Instant, Priority, Purpose, Quantity, Span
@@ -93,6 +96,62 @@ def test_that_it_is_not_certain_is_never_cut() -> None:
     facts = replace(with_breach(note=note, absent=Quantity.BADGE), place_names=["x" * 40, "y" * 40, "z" * 40])
     assert "(unverified: badge reader silent since 09:58" in say(facts=facts, limit=400)
     assert "(unverified, uncertain)" in say(facts=facts)
+
+
+def said_by_the_rules() -> set[str]:
+    """Every piece of text in the engine that may stand in a note: strings with a blank, but docstrings and errors."""
+    tree = ast.parse((Path(__file__).parents[3] / "rules/engine.py").read_text())
+    others = [node for node in ast.walk(tree) if isinstance(node, ast.Raise)]
+    others += [node for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)]
+    elsewhere = {id(found) for node in others for found in ast.walk(node)}
+    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in elsewhere]
+    return {text for text in texts if isinstance(text, str) and " " in text and WORD.search(text)}
+
+
+WORD = re.compile("[a-z]{2}")
+
+
+@pytest.mark.parametrize("language", ["de", "fr"])
+def test_all_that_the_rules_say_in_a_note_is_said_in_the_readers_language(language: str) -> None:
+    said = said_by_the_rules()
+    assert {"no badge reader", "rule removed", " offline since "} <= said
+    for piece in {*said, "the sums close again"}:
+        for ours in WORDS[language].notes:
+            piece = re.sub(rf"\b{ours}\b", "", piece)
+        assert not WORD.search(piece), piece
+
+
+NOTES = {
+    "uncertain: a state without a time of its own": (
+        "unsicher: Zustand ohne eigene Zeit",
+        "incertain: état sans heure propre",
+    ),
+    "late: measured 2026-07-01T07:58:00Z": ("verspätet: gemessen 09:58", "en retard : mesuré à 09:58"),
+    "unverified: no badge reader": ("unbestätigt: kein Ausweisleser", "non vérifié: pas de lecteur de badges"),
+    "unverified: badge reader b12 not heard up to 2026-07-01T07:58:00Z: ingest north is behind": (
+        "unbestätigt: Ausweisleser nicht gehört bis 09:58: Erfassung im Rückstand",
+        "non vérifié: lecteur de badges pas entendu jusqu'à 09:58: saisie en retard",
+    ),
+    "gateway east offline since 2026-07-01T07:58:00Z": (
+        "Gateway getrennt seit 09:58",
+        "passerelle hors ligne depuis 09:58",
+    ),
+    "sensor cafe never heard": ("Sensor nie gehört", "capteur jamais entendu"),
+    "rule removed": ("Regel entfernt", "règle supprimée"),
+}
+
+
+@pytest.mark.parametrize("note", NOTES)
+def test_a_note_is_whole_sentences_in_the_readers_language(note: str) -> None:
+    for language, said in zip(("de", "fr"), NOTES[note], strict=True):
+        assert f"({gsm(said)})" in say(language=language, facts=with_breach(note=note), limit=400)
+
+
+def test_a_time_of_day_is_not_cut_at_its_colon() -> None:
+    note = "gateway east offline since 2026-07-01T07:58:00Z; late: measured 2026-07-01T07:58:00Z"
+    facts = replace(with_breach(note=note), place_names=["x" * 40, "y" * 40, "z" * 40])
+    assert "(gateway offline since 09:58, late)" in say(facts=facts)
+    assert "(passerelle hors ligne depuis 09:58, en retard)" in say(language="fr", facts=facts)
 
 
 def test_what_should_have_come_before_is_said_in_the_readers_language() -> None:
