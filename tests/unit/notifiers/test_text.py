@@ -101,7 +101,7 @@ def test_that_it_is_not_certain_is_never_cut() -> None:
 def said_by_the_rules() -> set[str]:
     """Every piece of text in the engine that may stand in a note: strings with a blank, but docstrings and errors."""
     tree = ast.parse((Path(__file__).parents[3] / "rules/engine.py").read_text())
-    others = [node for node in ast.walk(tree) if isinstance(node, ast.Raise)]
+    others: list[ast.AST] = [node for node in ast.walk(tree) if isinstance(node, ast.Raise)]
     others += [node for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)]
     elsewhere = {id(found) for node in others for found in ast.walk(node)}
     texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in elsewhere]
