@@ -39,13 +39,14 @@ from notifiers.delivery import Change
 from notifiers.text import Texts
 from vorab import crash
 from vorab.errors import ConfigurationError, TemporaryFailure
-from vorab.model import DAY, MINUTE, SECOND, Breach, Delivery, IncidentId, Instant, Receipt
+from vorab.model import DAY, MILLISECOND, MINUTE, SECOND, Breach, Delivery, IncidentId, Instant, Receipt, Span
 from vorab.ports import Channel, Clock, Directory, Inbound
 from vorab.site import Site
 from workflows.directory.stub import SiteDirectory
 
 AT_ONCE = 100  #: breaches, inbox rows or due incidents taken in one transaction
 SENDERS = 8  #: threads that talk to providers
+SENDERS_FIRST = Span(2 * MILLISECOND)  #: after handing jobs over, this thread stays out of their way for so long
 POLL_EVERY = 10 * SECOND
 OVERLAP = MINUTE  #: polled again, because a provider's list may lag
 PUT_OFF = MINUTE  #: what could not be handled is tried again after this
@@ -140,6 +141,8 @@ class Contact:
             started = self._start_what_is_due(now, ahead)
             if not worked and not started:
                 return self._next(now, ahead)
+            if self._busy and self._heard.empty():
+                return Instant(now + SENDERS_FIRST)
 
     def close(self) -> None:
         """What the last jobs brought is written; nothing new is begun."""
@@ -254,7 +257,7 @@ class Contact:
         if look.provider_id:
             found: Receipt = channel.status(look.provider_id)
             return found
-        listed: Receipt | None = channel.find(look.notification, look.since)
+        listed: Receipt | None = channel.find(look.notification, look.since, look.besides)
         return listed
 
     def _next(self, now: Instant, ahead: Ahead) -> Instant:
@@ -287,6 +290,8 @@ def _take_in(tx: Transaction, heard: Heard) -> None:
                 _move(tx, message, delivery.lookup_failed(message.row, tx.at))
             else:
                 found = heard.value if isinstance(heard.value, Receipt) else None
+                if found and not message.row.provider_id and outbox.one(tx, "", found.provider_id):
+                    found = None  # meanwhile it has turned out to be another message of ours
                 _move(tx, message, delivery.after_lookup(message.row, found, tx.at))
         case Heard(job=Poll() as poll, value=list() as replies):
             replies.reverse()  # a provider lists the newest first, in whole seconds
@@ -320,7 +325,8 @@ def _advance(tx: Transaction, message: Message) -> None:
     change = delivery.overdue(message.row, tx.at)
     if change.look:
         since = change.row.first_sent_at or message.notification.created_at
-        tx.looks.append(Look(message.notification, change.row.provider_id, since))
+        others = frozenset(one.row.provider_id for one in outbox.of(tx, message.notification.incident))
+        tx.looks.append(Look(message.notification, change.row.provider_id, since, others - {change.row.provider_id}))
     _move(tx, message, change)
 
 

@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
@@ -163,7 +163,7 @@ class Sms:
             return f"in {country}, which is not among the countries of this channel"
         return None
 
-    def find(self, notification: Notification, since: Instant) -> Receipt | None:
+    def find(self, notification: Notification, since: Instant, besides: Collection[str] = ()) -> Receipt | None:
         """By number, time and text; not by the date of sending, which a message that waits at Twilio has not got."""
 
         def look() -> Receipt | None:
@@ -171,7 +171,7 @@ class Sms:
             for message in self._newest(to=notification.address, from_=self.settings.sender):
                 if message.date_created and _instant(message.date_created) < since - SLACK:
                     break
-                if notification.text in (message.body or ""):
+                if notification.text in (message.body or "") and message.sid not in besides:
                     found = _receipt(message)
             return found
 

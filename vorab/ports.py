@@ -2,7 +2,7 @@
 in `notifiers/` (channels) and in `workflows/directory/`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -66,9 +66,10 @@ class Channel(Protocol):
 class Finds(Protocol):
     """A channel whose provider can be asked what became of a message."""
 
-    def find(self, notification: Notification, since: Instant) -> Receipt | None:
+    def find(self, notification: Notification, since: Instant, besides: Collection[str] = ()) -> Receipt | None:
         """SENT/DELIVERED/FAILED with the provider's id; None = the provider lists no such message.
 
+        `besides`: the provider's ids of other messages, perhaps with the same text, which it cannot be.
         Raises TemporaryFailure when the provider cannot be asked.
         """
         ...

@@ -42,6 +42,7 @@ class Look(Struct, frozen=True):
     notification: Notification
     provider_id: str  #: "" = not known: it is looked for in the provider's list
     since: Instant  #: when it was first handed over
+    besides: frozenset[str] = frozenset()  #: the provider's ids of the incident's other messages
 
 
 class Transaction:

@@ -13,7 +13,7 @@ from deploy.store.tables import audit as audit_table
 from deploy.store.tables import inbox, incidents, outbox
 from notifiers.sms import Settings, Sms
 from notifiers.text import Texts
-from tests.small_site import ANA, BEN, NUMBERS, OURS, Breaches, HandClock, breach, rung, small_site
+from tests.small_site import ANA, BEN, NUMBERS, OURS, Breaches, HandClock, breach, person, rung, small_site
 from vorab.model import MINUTE, SECOND, Edge, Incident, Instant, Priority, Rung, State
 from vorab.site import Limits
 from vorab.testing.phones import Fault, Handset, Phones, PhoneWorld
@@ -289,6 +289,21 @@ def test_killed_before_sending_it_is_sent_once_when_the_lists_do_not_show_it(nig
     night.phone("ben").receives_sms("gate B12").nothing_more()
     with night.reader.connect() as connection:
         assert connection.scalars(select(outbox.c.repeated)).all() == [True]
+
+
+def test_life_safety_lost_on_the_way_is_not_taken_for_the_same_words_sent_before(tmp_path: Path) -> None:
+    night = Night(tmp_path, [rung(1, wait=30 * SECOND)], Limits())
+    night.site = small_site([rung(1, wait=30 * SECOND)], people=[person("ben", "post")])
+    night.start()
+    night.finds(breach(priority=Priority.LIFE_SAFETY, at=night.clock.at))
+    night.phone("ben").receives_sms("gate B12")
+    night.passes(29 * SECOND)
+    night.world.fail(Fault.TIMEOUT_BEFORE)
+    night.passes(17 * SECOND)
+    night.phone("ben").receives_sms("gate B12").nothing_more()
+    with night.reader.connect() as connection:
+        sids = connection.scalars(select(outbox.c.provider_id)).all()
+    assert len(set(sids)) == len(sids) == 2
 
 
 def test_a_refused_number_means_the_next_person_at_once(night: Night) -> None:

@@ -223,6 +223,16 @@ def test_an_older_message_with_the_same_text_is_not_mistaken_for_it(sms: Sms, cl
     assert sms.find(message(), clock.now()) is None
 
 
+def test_another_message_with_the_same_text_is_not_mistaken_for_it(sms: Sms, clock: Clock) -> None:
+    first = sms.send(message())
+    assert sms.find(message(), T0, {first.provider_id}) is None
+    clock.advance(20)
+    second = sms.send(message())
+    found = sms.find(message(), clock.now(), {first.provider_id})
+    assert found is not None
+    assert found.provider_id == second.provider_id
+
+
 def test_a_list_over_several_pages_is_read_to_its_end(sms: Sms, clock: Clock) -> None:
     sms.send(message())
     for number in range(90):
