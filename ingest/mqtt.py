@@ -6,7 +6,6 @@ paho acknowledges QoS 2 on arrival, and a crash then loses the message.
 """
 
 import contextlib
-import json
 import logging
 import os
 import random
@@ -17,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.exception import MalformedPacket
@@ -253,7 +253,7 @@ class Session:
         self._client = Client(client_id)
         self._marker_topic = f"vorab/{client_id}/drained"
         self._filters = {*filters, self._marker_topic}
-        self._remembered = remembered  #: which filters the session at the broker has, as far as we know
+        self._remembered = remembered  #: the filters of the session at the broker: asked for, and confirmed
         self._pending: set[int] = set()  #: SUBSCRIBE and UNSUBSCRIBE packets that are not answered yet
         self._subscribed = False
         self._marker: tuple[bytes, Instant] | None = None  #: the one under way: its payload, and when it was sent
@@ -387,9 +387,9 @@ class Session:
             log.error("%s: the broker refused the connection: %s", self.name, reason)
             return
         self.fresh = not flags.session_present
-        had = set() if self.fresh else self._recall()
-        wanted, gone = sorted(self._filters - had), sorted(had - self._filters)
-        self._remember(had | self._filters)
+        asked, confirmed = (set(), set()) if self.fresh else self._recall()
+        wanted, gone = sorted(self._filters - confirmed), sorted(asked - self._filters)
+        self._remember(asked | self._filters, confirmed & self._filters)
         self._pending = set()
         if wanted:
             self._pending.add(self._client.subscribe([(name, 1) for name in wanted])[1] or 0)
@@ -409,7 +409,7 @@ class Session:
     def _settle(self, answered: int | None) -> None:
         self._pending.discard(answered or 0)
         if not self._pending:
-            self._remember(self._filters)
+            self._remember(self._filters, self._filters)
             self._subscribed = True
 
     def _disconnected(self, _client: paho.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
@@ -418,16 +418,25 @@ class Session:
         if reason.is_failure:
             log.error("%s: connection lost: %s", self.name, self._client.refused or reason)
 
-    def _recall(self) -> set[str]:
+    def _recall(self) -> tuple[set[str], set[str]]:
+        """Which filters were asked for, and which of them the broker has confirmed."""
         try:
-            return set(json.loads(self._remembered.read_bytes()))
-        except (FileNotFoundError, ValueError):
-            return set()
+            known = msgspec.json.decode(self._remembered.read_bytes(), type=dict[str, set[str]])
+            return known["asked"], known["confirmed"]
+        except (FileNotFoundError, msgspec.DecodeError, KeyError):
+            return set(), set()
 
-    def _remember(self, filters: set[str]) -> None:
-        """On disk before the broker is asked: more than there is does no harm, less would leave one behind."""
+    def _remember(self, asked: set[str], confirmed: set[str]) -> None:
+        """On disk before the broker is asked, and again when it has answered.
+
+        What was asked for may be there and must be unsubscribed one day; only what was confirmed need not be asked for
+        again.
+        """
         new = self._remembered.with_suffix(".new")
-        new.write_text(json.dumps(sorted(filters)))
+        with new.open("wb") as file:
+            file.write(msgspec.json.encode({"asked": sorted(asked), "confirmed": sorted(confirmed)}))
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(new, self._remembered)
 
 
