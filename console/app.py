@@ -26,7 +26,7 @@ def create(outside: Outside) -> tuple[FastAPI, Stream]:
     """The application, and the stream that its host must run and close."""
     views = Views(outside)
     stream = Stream(outside.reader, views.frame)
-    desk = Desk(outside, views, Sessions(outside.key, outside.now), stream, Tries(outside.now))
+    desk = Desk(outside, views, Sessions(outside.key, outside.now, outside.ended), stream, Tries(outside.now))
     # no documentation pages: they load their scripts from elsewhere
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     api.routes(app, desk)

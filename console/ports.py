@@ -1,6 +1,7 @@
 """What the desk needs from outside.  The implementations stand in `deploy/`."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from msgspec import Struct
@@ -127,6 +128,7 @@ class Outside(Struct, frozen=True):
     now: Callable[[], Instant]
     secret: bytes  #: the scrypt hash of the operator's secret (console.signin)
     key: bytes  #: signs the session cookies
+    ended: Path  #: the file that keeps which sessions were signed out
     hooks: dict[str, Hooks] = {}  #: by path, e.g. /twilio/sms
     devices: Devices | None = None  #: only in a demo
     phones_url: str = ""  #: the page with the handsets; only in a demo

@@ -6,7 +6,7 @@ import hmac
 import os
 import secrets
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -93,13 +93,16 @@ class Session(Struct, frozen=True):
 
 
 class Sessions:
-    """Signed cookies; what was seen and ended since this process started is known besides."""
+    """Signed cookies; which sessions have ended is kept in a file, when each was seen only in this process."""
 
-    def __init__(self, key: bytes, now: Callable[[], Instant]) -> None:
+    def __init__(self, key: bytes, now: Callable[[], Instant], ended: Path) -> None:
         self._cookies = URLSafeSerializer(key, salt="session", signer_kwargs={"digest_method": hashlib.sha256})
         self._now = now
         self._seen: OrderedDict[str, Instant] = OrderedDict()
-        self._ended: OrderedDict[str, None] = OrderedDict()
+        self._file = ended
+        self._ended: OrderedDict[str, Instant] = OrderedDict(_still_signed(ended, now()))
+        if not self._ended:
+            ended.unlink(missing_ok=True)
 
     def begin(self) -> str:
         """The cookie of a new session."""
@@ -128,7 +131,18 @@ class Sessions:
         return session.id not in self._ended and now < seen_at + IDLE and now < session.begun_at + SHIFT
 
     def end(self, session: Session) -> None:
-        _remember(self._ended, session.id, None)
+        """Also for a copy of its cookie, and for the processes that come after this one."""
+        _remember(self._ended, session.id, session.begun_at)
+        with os.fdopen(os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a") as file:
+            file.write(f"{session.id} {session.begun_at}\n")
+
+
+def _still_signed(ended: Path, now: Instant) -> Iterator[tuple[str, Instant]]:
+    """The sessions in this file whose cookies would still be good, each with its begin."""
+    for line in ended.read_text("utf-8", "replace").splitlines() if ended.exists() else []:
+        session_id, _, begun_at = line.partition(" ")
+        if begun_at.isascii() and begun_at.isdigit() and now < int(begun_at) + SHIFT:
+            yield session_id, Instant(int(begun_at))
 
 
 class Tries:

@@ -160,6 +160,7 @@ def main(site_folder: Path, data: Path) -> int:
                 now=_now,
                 secret=signin.stored_secret(data),
                 key=signin.session_key(data),
+                ended=data / "sessions.ended",
                 hooks=hooks(site, found),
                 devices=stack.enter_context(_simulated(site, found)) if site.demo else None,
                 phones_url=f"http://127.0.0.1:{found.phones_port}/" if found.phones_port else "",

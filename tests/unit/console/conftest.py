@@ -130,7 +130,7 @@ class Bench:
 
     def __init__(self, data: Path, public_url: str = "http://localhost") -> None:
         self.now = START
-        self.key = signin.session_key(data)
+        self.key, self.ended = signin.session_key(data), data / "sessions.ended"
         self.site = site()
         self.ringer = Ringer(data)
         self.store = open_store(data / "contact.db")
@@ -157,6 +157,7 @@ class Bench:
                 now=lambda: self.now,
                 secret=HASHED,
                 key=self.key,
+                ended=self.ended,
                 hooks={"/twilio/sms": sms, "/twilio/status": sms},
                 devices=self.devices,
             )
@@ -169,7 +170,7 @@ class Bench:
         self.read_only.dispose()
 
     def signed_in(self) -> Browser:
-        self.browser.cookies["vorab"] = signin.Sessions(self.key, lambda: self.now).begin()
+        self.browser.cookies["vorab"] = signin.Sessions(self.key, lambda: self.now, self.ended).begin()
         return self.browser
 
     def raises(self, rule: str = "door-held-open", note: str = "", onset: Instant = START) -> IncidentId:

@@ -88,6 +88,27 @@ def test_a_cookie_kept_from_before_signing_out_is_worth_nothing(bench: Bench, br
     assert thief.get("/api/incidents").status_code == 401
 
 
+def test_who_has_signed_out_stays_out_when_the_console_starts_again(
+    bench: Bench, browser: Browser, tmp_path: Path
+) -> None:
+    kept = dict(browser.cookies)
+    assert browser.request("DELETE", "/api/session").status_code == 204
+    with closing(Bench(tmp_path)) as again:
+        thief = Browser(again.app)
+        thief.cookies = kept
+        assert thief.get("/api/incidents").status_code == 401
+    assert stat.S_IMODE(bench.ended.stat().st_mode) == 0o600
+
+
+def test_what_is_kept_of_ended_sessions_goes_with_their_cookies(bench: Bench, browser: Browser, tmp_path: Path) -> None:
+    browser.request("DELETE", "/api/session")
+    with bench.ended.open("a") as file:
+        file.write("\nid -1\nid\n")
+    bench.passes(signin.SHIFT)
+    signin.Sessions(bench.key, lambda: bench.now, bench.ended)
+    assert not bench.ended.exists()
+
+
 @pytest.mark.parametrize("cookie", ["", "x", "a.b.c", "W10.x", "\x00", "é" * 5000])
 def test_a_forged_cookie_opens_nothing(bench: Bench, cookie: str) -> None:
     assert bench.browser.get("/api/incidents", headers={"cookie": f"vorab={cookie}".encode()}).status_code == 401
