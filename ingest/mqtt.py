@@ -256,9 +256,9 @@ class Session:
         self._remembered = remembered  #: the filters of the session at the broker: asked for, and confirmed
         self._pending: set[int] = set()  #: SUBSCRIBE and UNSUBSCRIBE packets that are not answered yet
         self._subscribed = False
-        self._marker: tuple[bytes, Instant] | None = None  #: the one under way: its payload, and when it was sent
+        self._markers: dict[bytes, Instant] = {}  #: under way on this connection: payload → when it was sent
         self._marked = 0.0
-        self._markers = 0
+        self._marks = 0
         self._attempts = 0
         self._connect_at = 0.0
         self._tend_at = 0.0
@@ -308,12 +308,6 @@ class Session:
             return
         self._tend_at = now + TEND_EVERY_S
         client.loop_misc()
-        if self._marker and now - self._marked > MARKER_WITHIN_S:
-            self._marked = now
-            log.error(
-                "%s: a message published to %s did not come back within %d s: no timer runs; is writing there allowed?",
-                self.name, self._marker_topic, MARKER_WITHIN_S,
-            )  # fmt: skip
 
     def _connect(self, now: float) -> None:
         back_off = BACK_OFF_S[min(self._attempts, len(BACK_OFF_S) - 1)]
@@ -323,7 +317,7 @@ class Session:
         client.forget_partial()
         client.drop_out_messages()
         self._subscribed = self.drained = False
-        self._marker = None
+        self._markers.clear()
         try:
             client.reconnect()
         except OSError as error:
@@ -339,7 +333,7 @@ class Session:
         count = len(publishes)
         self.received += count
         self._count(count)
-        if self._marker and count:
+        if self._markers and count:
             self._look_for_marker(publishes)
         return publishes
 
@@ -352,14 +346,13 @@ class Session:
             self._counted, self._counted_since = 0, self._counted_since + took
 
     def _look_for_marker(self, publishes: list[Publish]) -> None:
-        assert self._marker
-        payload, sent_at = self._marker
         topic = self._marker_topic.encode()
-        if any(publish[0] == topic and publish[1] == payload for publish in publishes):
-            self._marker = None
-            self.drained = True
-            self.settled_at = sent_at
-            self._attempts = 0
+        for publish in publishes:
+            if publish[0] == topic and publish[1] in self._markers:
+                self.drained = True
+                self.settled_at = self._markers[publish[1]]
+                self._markers.clear()
+                self._attempts = 0
 
     def acknowledge(self, packet_ids: Sequence[int]) -> None:
         """PUBACKs in this order, in one write."""
@@ -367,12 +360,20 @@ class Session:
             self._client.acknowledge(packet_ids)
 
     def mark(self, now: Instant) -> None:
-        """Asks the broker for a sign, unless one is under way: when it is back, `settled_at` is `now`."""
-        if not self._subscribed or self._marker:
+        """Asks the broker for a sign, unless one is under way: when it is back, `settled_at` is `now`.
+
+        One that does not come back in time may be lost, or late: another one is sent, and either will do.
+        """
+        if not self._subscribed or (self._markers and time.monotonic() - self._marked <= MARKER_WITHIN_S):
             return
-        self._markers += 1
-        payload = f"{os.getpid()}-{now}-{self._markers}".encode()
-        self._marker = (payload, now)
+        if self._markers:
+            log.error(
+                "%s: a message published to %s did not come back within %d s: no timer runs; is writing there allowed?",
+                self.name, self._marker_topic, MARKER_WITHIN_S,
+            )  # fmt: skip
+        self._marks += 1
+        payload = f"{os.getpid()}-{now}-{self._marks}".encode()
+        self._markers[payload] = now
         self._marked = time.monotonic()
         self._client.publish(self._marker_topic, payload, 1)
 
@@ -414,7 +415,7 @@ class Session:
 
     def _disconnected(self, _client: paho.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         self._subscribed = self.drained = False
-        self._marker = None
+        self._markers.clear()
         if reason.is_failure:
             log.error("%s: connection lost: %s", self.name, self._client.refused or reason)
 

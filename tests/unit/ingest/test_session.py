@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.load import packet
-from ingest.mqtt import Session
+from benchmarks.load import packet, publish
+from ingest import mqtt
+from ingest.mqtt import Session, split
+from vorab.model import Instant
 from vorab.site import Broker
 
 CONNACK, SUBSCRIBE, SUBACK, UNSUBSCRIBE, UNSUBACK = 0x20, 8, 0x90, 10, 0xB0
@@ -60,6 +62,16 @@ class Far:
                 body = body[2 + size + (kind == SUBSCRIBE) :]
             found[kind] = (number, filters)
         return found
+
+    def markers(self) -> list[bytes]:
+        """What we have sent to ourselves and the broker has now received."""
+        while self.session.wants_to_write():
+            self.session._client.loop_write()
+        self.end.setblocking(False)
+        try:
+            return [payload for topic, payload, _, _ in split(self.end.recv(65536))[0] if topic == MARKER.encode()]
+        except BlockingIOError:
+            return []
 
     def drops(self) -> None:
         """The connection, without a word."""
@@ -130,3 +142,39 @@ def test_a_damaged_file_means_that_everything_is_asked_for(far: Far, damaged: by
     far.file.write_bytes(damaged)
     assert far.accepts(session_present=True)[SUBSCRIBE][1] == EVERYTHING
     assert set(json.loads(far.file.read_bytes())["asked"]) == EVERYTHING
+
+
+def test_only_one_marker_is_under_way_while_it_may_still_come(far: Far) -> None:
+    far.connects()
+    for at in (1, 2):
+        far.session.mark(Instant(at))
+    [marker] = far.markers()
+    far.says(publish(MARKER.encode(), marker, 1))
+    assert (far.session.drained, far.session.settled_at) == (True, 1)
+    far.session.mark(Instant(3))
+    assert len(far.markers()) == 1
+
+
+@pytest.mark.parametrize("comes_back", [0, 1])
+def test_a_marker_that_is_lost_or_late_stops_no_timer(
+    far: Far, comes_back: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    far.connects()
+    monkeypatch.setattr(mqtt, "MARKER_WITHIN_S", -1.0)  # each is overdue at once
+    for at in (1, 2):
+        far.session.mark(Instant(at))
+    assert caplog.text.count("no timer runs") == 1
+    markers = far.markers()
+    assert len(markers) == 2
+    far.says(publish(MARKER.encode(), markers[comes_back], 1))
+    assert far.session.settled_at == comes_back + 1
+
+
+def test_a_marker_of_an_earlier_connection_or_of_a_stranger_says_nothing(far: Far) -> None:
+    far.connects()
+    far.session.mark(Instant(1))
+    [old] = far.markers()
+    far.connects()
+    far.session.mark(Instant(2))
+    far.says(publish(MARKER.encode(), old, 1) + publish(MARKER.encode(), b"1-2-3", 2))
+    assert not far.session.drained
