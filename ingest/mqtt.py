@@ -293,7 +293,8 @@ class Session:
         return connection.fileno() if connection else -1
 
     def wants_to_write(self) -> bool:
-        return self._client.want_write()
+        """What a broken connection has left behind is not waited for."""
+        return self._client.socket() is not None and self._client.want_write()
 
     def tend(self, now: float) -> None:
         """Connects when it is time to, writes what waits, keeps the connection alive.  `now`: monotonic seconds."""

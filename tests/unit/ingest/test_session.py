@@ -178,3 +178,12 @@ def test_a_marker_of_an_earlier_connection_or_of_a_stranger_says_nothing(far: Fa
     far.session.mark(Instant(2))
     far.says(publish(MARKER.encode(), old, 1) + publish(MARKER.encode(), b"1-2-3", 2))
     assert not far.session.drained
+
+
+def test_what_waits_for_a_lost_connection_is_not_waited_for(far: Far) -> None:
+    far.connects()
+    far.end.close()
+    far.session.mark(Instant(1))  # finds the connection broken
+    assert far.session._client.want_write()
+    assert far.session.fileno() == -1
+    assert not far.session.wants_to_write()
