@@ -34,7 +34,7 @@ TEXTS = {
     "secret": "Secret",
     "secret_hint": "Printed when this site was started for the first time.",
     "wrong": "That is not it. Name and secret are the ones printed at the first start.",
-    "too_often": "Too many tries from here. Again in {minutes} min.",
+    "too_often": "Too many tries at once. Again in a second.",
     "sign_out": "Sign out",
     "desk": "Desk",
     "demo": "Simulator",
@@ -184,7 +184,7 @@ def line(event: Event, name: Name) -> str:
     match event:
         case Opened(breach=breach) | BreachEdge(breach=breach):
             return _edge(breach)
-        case RungDue(candidates=found):
+        case RungDue(weighed=found):
             return _weighed(found, name)
         case ReminderDue():
             return "Time to look after it: done, still broken, or forgotten?"
@@ -197,7 +197,7 @@ def line(event: Event, name: Name) -> str:
 def details(event: Event, name: Name) -> list[str]:
     """What stands behind the sentence, a line each: for a rung, why each of them or why not."""
     match event:
-        case RungDue(candidates=found):
+        case RungDue(weighed=found):
             return [_reasons(one, name) for one in found]
         case Opened(breach=breach) | BreachEdge(breach=breach) if breach.note:
             return [breach.note]

@@ -4,6 +4,8 @@ Orders are *notify* and *cancel*; the third, *wake at*, stands in the incident i
 what must be known of the world and puts it into the event, so that the journal alone tells the whole story.
 """
 
+from itertools import chain
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -27,7 +29,7 @@ from vorab.model import (
     incident_id,
 )
 
-AT_LEAST = SECOND  #: of the last rung's wait; another one may be zero, then the next is asked at the same time
+AT_LEAST = SECOND  #: of a wait; a rung's may be zero, then the next is asked at the same time
 NO_RUNG = MINUTE  #: the wait of a ladder without rungs: its response is not in the site
 
 
@@ -49,9 +51,14 @@ class BreachEdge(Struct, frozen=True, tag="edge"):
 
 
 class RungDue(Struct, frozen=True, tag="rung"):
-    """It is time to ask somebody: the people weighed for `due_rung(incident)`, best first, with their reasons."""
+    """It is time to ask somebody: the people weighed for each of `due_rungs(incident)`, best first, with reasons."""
 
-    candidates: list[Candidate]
+    candidates: list[Candidate]  #: for the first of them
+    at_once: list[list[Candidate]] = []  #: for each of the others
+
+    @property
+    def weighed(self) -> list[Candidate]:
+        return [*self.candidates, *chain.from_iterable(self.at_once)]
 
 
 class ReminderDue(Struct, frozen=True, tag="reminder"):
@@ -103,8 +110,8 @@ def step(incident: Incident | None, event: Event, at: Instant) -> tuple[Incident
     match event:
         case BreachEdge(breach=breach):
             return _edge(replace(incident, breach=breach, broken=breach.edge is not Edge.CLEARED), at)
-        case RungDue(candidates=found) if incident.state is State.TRIGGERED and _is_due(incident, at):
-            return _ask(incident, found, at)
+        case RungDue() if incident.state is State.TRIGGERED and _is_due(incident, at):
+            return _ask(incident, [event.candidates, *event.at_once], at)
         case ReminderDue() if incident.state is State.TAKEN and _is_due(incident, at):
             return _remind(incident, at)
         case DeliveryFailed(person=person, number=number) if _awaits(incident, person, number):
@@ -117,12 +124,21 @@ def step(incident: Incident | None, event: Event, at: Instant) -> tuple[Incident
 DESKTOP = "desktop"  #: whoever is signed in at the console may answer, asked or not
 
 
-def due_rung(incident: Incident) -> Rung | None:
-    """The rung whose candidates the next `RungDue` must carry; None = the ladder has no rung.
+def due_rungs(incident: Incident) -> list[Rung]:
+    """The rungs whose candidates the next `RungDue` must carry; none = the ladder has none.
 
-    While somebody of the present rung could still say yes it is the next one (or the last again); else the present one.
+    A rung without a wait is one with the next: they are asked at the same time, and again at the same time.  While
+    somebody of the present ones could still say yes it is the next ones (or the last again); else the present ones.
     """
-    return incident.ladder[_due(incident)] if incident.ladder else None
+    if not incident.ladder:
+        return []
+    first = _due(incident)
+    return incident.ladder[first : _end(incident.ladder, first)]
+
+
+def _end(ladder: list[Rung], first: int) -> int:
+    """Behind the last rung that is asked at the same time as this one."""
+    return next((number for number, rung in enumerate(ladder[first:], first + 1) if rung.wait), len(ladder))
 
 
 def _awaits(incident: Incident, person: PersonId, number: int) -> bool:
@@ -135,8 +151,9 @@ def _is_due(incident: Incident, at: Instant) -> bool:
 
 
 def _due(incident: Incident) -> int:
-    last = len(incident.ladder) - 1
-    return min(incident.rung + 1, last) if incident.pending else max(incident.rung, 0)
+    present = max(incident.rung, 0)
+    following = _end(incident.ladder, present)
+    return following if incident.pending and following < len(incident.ladder) else present
 
 
 def _open(event: Opened, at: Instant) -> Incident:
@@ -151,16 +168,19 @@ def _open(event: Opened, at: Instant) -> Incident:
     )
 
 
-def _ask(incident: Incident, found: list[Candidate], at: Instant) -> tuple[Incident, list[Order]]:
-    """The rung's `count` nearest who have not said no; those whom it reaches in a new way go first."""
+def _ask(incident: Incident, found: list[list[Candidate]], at: Instant) -> tuple[Incident, list[Order]]:
+    """Of each rung the `count` nearest who have not said no; those whom it reaches in a new way go first."""
     if not incident.ladder:
         return replace(incident, round=incident.round + 1, wake_at=Instant(at + NO_RUNG)), []
     number = _due(incident)
-    rung, again = incident.ladder[number], number == incident.rung and bool(incident.pending)
-    out = [*incident.declined, *(() if incident.pending else incident.unreachable)]
-    able = [one for one in found if one.suitable and one.channels and one.person not in out]
-    able.sort(key=lambda one: _way(incident, one) in incident.tried)
-    chosen = able[: rung.count]
+    again = number == incident.rung and bool(incident.pending)
+    chosen: list[Candidate] = []
+    for rung, weighed in zip(due_rungs(incident), found, strict=False):
+        out = {*incident.declined, *(one.person for one in chosen)}
+        out |= set() if incident.pending else set(incident.unreachable)
+        able = [one for one in weighed if one.suitable and one.channels and one.person not in out]
+        able.sort(key=lambda one: _way(incident, one) in incident.tried)
+        chosen += able[: rung.count]
     if not chosen:
         return _nobody(incident, number, at)
     ways = [_way(incident, one) for one in chosen]
@@ -189,8 +209,9 @@ def _way(incident: Incident, one: Candidate) -> tuple[PersonId, str]:
 
 def _nobody(incident: Incident, number: int, at: Instant) -> tuple[Incident, list[Order]]:
     """Nobody suitable on this rung: the next one at once.  The last waits, and then asks also those who had said no."""
-    if number + 1 < len(incident.ladder):
-        return replace(incident, rung=number + 1, pending={}, unreachable=[], wake_at=at), []
+    following = _end(incident.ladder, number)
+    if following < len(incident.ladder):
+        return replace(incident, rung=following, pending={}, unreachable=[], wake_at=at), []
     return replace(
         incident,
         rung=number,
@@ -203,8 +224,7 @@ def _nobody(incident: Incident, number: int, at: Instant) -> tuple[Incident, lis
 
 
 def _after(incident: Incident, number: int, at: Instant) -> Instant:
-    wait, is_last = incident.ladder[number].wait, number + 1 == len(incident.ladder)
-    return Instant(at + max(wait, AT_LEAST if is_last else 0))
+    return Instant(at + max(incident.ladder[_end(incident.ladder, number) - 1].wait, AT_LEAST))
 
 
 def _first_wait(incident: Incident, at: Instant) -> Instant:

@@ -47,7 +47,7 @@ from workflows.incident import (
     Order,
     ReminderDue,
     RungDue,
-    due_rung,
+    due_rungs,
     step,
 )
 from workflows.nearest import candidates
@@ -149,8 +149,8 @@ def _due(tx: Transaction, incident: Incident) -> tuple[str, Event]:
     event_id = f"{incident.id}/due/{incident.events}"
     if incident.state is State.TAKEN:
         return event_id, ReminderDue()
-    rung = due_rung(incident)
-    return event_id, RungDue(_candidates(tx, incident, rung) if rung else [])
+    first, *others = [_candidates(tx, incident, rung) for rung in due_rungs(incident)] or [[]]
+    return event_id, RungDue(first, others)
 
 
 def _candidates(tx: Transaction, incident: Incident, rung: Rung) -> list[Candidate]:
@@ -277,7 +277,7 @@ def _expires_at(tx: Transaction, incident: Incident, purpose: Purpose) -> Instan
 def _reasons(tx: Transaction, incident: Incident, event: Event, order: Notify) -> list[str]:
     """Why this person: as weighed for the rung, or weighed again because he asks."""
     if isinstance(event, RungDue):
-        found = event.candidates
+        found = event.weighed
     elif order.purpose is Purpose.WHY and incident.ladder:
         found = _candidates(tx, incident, incident.ladder[max(incident.rung, 0)])
     else:
@@ -367,7 +367,7 @@ def _why(event: Event, incident: Incident) -> list[str]:
     match event:
         case Opened(breach=breach):
             return [breach.id]
-        case RungDue(candidates=found) if not any(one.suitable for one in found):
+        case RungDue(weighed=found) if not any(one.suitable for one in found):
             return [f"nobody suitable among {len(found)} on rung {incident.rung}"]
         case DeliveryFailed(person=person, channel=channel, reason=reason):
             return [f"{person} by {channel}: {reason}"]

@@ -4,6 +4,7 @@ import pytest
 
 from tests.airport import Airport
 from vorab.model import State
+from vorab.testing.phones import Fault
 
 
 def opened(airport: Airport) -> None:
@@ -46,3 +47,11 @@ def test_law_7_what_nobody_meant_as_an_answer_is_none(airport: Airport, text: st
     cem.and_replies(text.replace("{code}", cem.code))
     airport.passes(seconds=5)
     assert airport.incidents()[0].state is State.TRIGGERED
+
+
+def test_law_7_everybody_asked_at_once_is_asked_again_until_somebody_takes_it(airport: Airport) -> None:
+    airport.world.fail(Fault.BAD_REQUEST, to=airport.phone("fay").number)
+    airport.aed("aed-b").taken()
+    airport.passes(minutes=2)
+    for name in ("fay", "ana"):
+        assert len(airport.world.received(airport.phone(name).number)) >= 3, name

@@ -35,7 +35,7 @@ from workflows.incident import (
     Order,
     ReminderDue,
     RungDue,
-    due_rung,
+    due_rungs,
     step,
 )
 
@@ -261,17 +261,43 @@ def test_a_rung_reaches_first_whom_it_can_ask_in_a_new_way() -> None:
     assert words(orders) == ["request ben by voice"]
 
 
-def test_a_rung_without_a_wait_lets_the_next_one_be_asked_at_the_same_time() -> None:
-    ladder = [rung(9, wait=0), rung(9, wait=30 * SECOND)]
-    incident, _ = played((0, able(BEN)), ladder=ladder)
-    assert incident.wake_at == at(0)
-    incident, orders = step(incident, able(ANA), at(0))
-    assert (words(orders), incident.wake_at) == (["request ana by sms"], at(30))
+def at_once(*rungs: RungDue) -> RungDue:
+    first, *others = [one.candidates for one in rungs]
+    return RungDue(first, others)
+
+
+ALL_AT_ONCE = [rung(9, wait=0), rung(9, wait=30 * SECOND)]
+
+
+def test_law_7_rungs_without_a_wait_between_them_are_asked_together_and_again_together() -> None:
+    both = at_once(able(BEN), able(ANA, BEN))
+    incident, orders = played((0, both), ladder=ALL_AT_ONCE)
+    assert (words(orders), incident.wake_at) == (["request ben by sms", "request ana by sms"], at(30))
+    assert due_rungs(incident) == ALL_AT_ONCE
+    incident, orders = step(incident, both, at(30))
+    assert (words(orders), incident.wake_at) == (["request ben by sms", "request ana by sms"], at(60))
+
+
+def test_law_7_who_is_not_reached_on_a_rung_without_a_wait_is_asked_by_his_next_channel_and_again() -> None:
+    both = at_once(able(BEN, channels=("sms", "voice")), able(ANA))
+    incident, orders = played((0, both), (1, failed(BEN, number=2)), ladder=ALL_AT_ONCE)
+    assert words(orders) == ["request ben by voice"]
+    incident, orders = step(incident, failed(BEN, number=2, channel="voice"), at(2))
+    assert (orders, incident.wake_at) == ([], at(30))
+    _, orders = step(incident, both, at(30))
+    assert "request ana by sms" in words(orders)
+    assert "request ben by sms" in words(orders)
+
+
+def test_the_rungs_after_those_asked_together_follow_when_their_wait_is_over() -> None:
+    ladder = [rung(9, wait=0), rung(9), rung(1, role="pilots")]
+    incident, _ = played((0, at_once(able(BEN), able(ANA))), ladder=ladder)
+    assert (due_rungs(incident), incident.wake_at) == ([rung(1, role="pilots")], at(60))
 
 
 def test_a_ladder_without_rungs_is_not_forgotten() -> None:
     incident, _ = played((0, RungDue([])), ladder=[])
-    assert due_rung(incident) is None
+    assert due_rungs(incident) == []
     assert incident.wake_at == at(60)
 
 
