@@ -95,11 +95,12 @@ def _session(app: FastAPI, desk: Desk) -> None:
     def sign_in(request: Request, body: SignIn) -> Response:
         address = request.client.host if request.client else ""
         if wait_s := desk.tries.wait_s(address):
-            raise HTTPException(429, "too many tries from here", {"retry-after": str(wait_s)})
+            raise HTTPException(429, "too many tries at once", {"retry-after": str(wait_s)})
         is_right = fits(body.secret, outside.secret)  # also for a wrong name: it must take the same time
         if not is_right or body.name.strip().lower() != OPERATOR:
+            desk.tries.wrong(address)
             raise HTTPException(403, "wrong name or secret")
-        desk.tries.forget(address)
+        desk.tries.right(address)
         return signed(desk.sessions.begin())
 
     @app.get("/api/session")

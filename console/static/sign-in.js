@@ -7,12 +7,8 @@ find("form").addEventListener("submit", async (event) => {
     await ask("POST", "/session", { name: find("name").value, secret: find("secret").value.trim() });
     location.assign("/");
   } catch (error) {
-    if (error.status === 429) {
-      const minutes = Math.ceil(Number(error.response.headers.get("retry-after")) / 60);
-      find("wrong").textContent = texts.too_often.replace("{minutes}", minutes);
-    } else {
-      find("wrong").textContent = error.status === 403 ? texts.wrong : error.message;
-    }
+    const known = { 403: texts.wrong, 429: texts.too_often };
+    find("wrong").textContent = known[error.status] ?? error.message;
     find("secret").select();
   }
 });

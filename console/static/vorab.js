@@ -19,7 +19,7 @@ export async function ask(method, path, body) {
   });
   if (response.status === 401) location.assign("/sign-in");
   const answer = response.status === 204 ? null : await response.json();
-  if (!response.ok) throw Object.assign(new Error(answer.error), { status: response.status, response });
+  if (!response.ok) throw Object.assign(new Error(answer.error), { status: response.status });
   return answer;
 }
 
