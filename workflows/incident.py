@@ -208,13 +208,16 @@ def _way(incident: Incident, one: Candidate) -> tuple[PersonId, str]:
 
 
 def _nobody(incident: Incident, number: int, at: Instant) -> tuple[Incident, list[Order]]:
-    """Nobody suitable on this rung: the next one at once.  The last waits, and then asks also those who had said no."""
+    """Nobody suitable on this rung: the next one at once.  After the last, a wait, and the ladder begins again.
+
+    Then also those are asked who had said no.
+    """
     following = _end(incident.ladder, number)
     if following < len(incident.ladder):
         return replace(incident, rung=following, pending={}, unreachable=[], wake_at=at), []
     return replace(
         incident,
-        rung=number,
+        rung=0,
         round=incident.round + 1,
         declined=[],
         pending={},

@@ -370,6 +370,15 @@ def test_one_at_the_desk_takes_it_without_having_been_asked(night: Night) -> Non
     assert night.incident().owner == "desk-1"
 
 
+def test_law_7_a_last_rung_without_anybody_does_not_end_the_asking(night: Night) -> None:
+    night.site = small_site([rung(1), rung(1, role="pilots")])
+    night.start()
+    night.finds(breach())
+    night.passes(5 * MINUTE)
+    night.phone("ben").receives_sms("gate B12").receives_sms("gate B12")
+    night.phone("ana").receives_sms("gate B12")
+
+
 def test_nobody_on_duty_is_told_by_the_journal_and_tried_again(night: Night) -> None:
     night.site = small_site([rung(1, role="pilots")])
     night.start()

@@ -295,6 +295,15 @@ def test_the_rungs_after_those_asked_together_follow_when_their_wait_is_over() -
     assert (due_rungs(incident), incident.wake_at) == ([rung(1, role="pilots")], at(60))
 
 
+def test_law_7_after_a_last_rung_without_anybody_the_ladder_begins_again() -> None:
+    ladder = [rung(1), rung(1, role="pilots")]
+    incident, orders = played((0, SOMEBODY), (60, RungDue([])), ladder=ladder)
+    assert (orders, incident.wake_at) == ([], at(120))
+    assert due_rungs(incident) == [rung(1)]
+    incident, orders = step(incident, SOMEBODY, at(120))
+    assert (words(orders), incident.wake_at) == (["request ana by sms"], at(180))
+
+
 def test_a_ladder_without_rungs_is_not_forgotten() -> None:
     incident, _ = played((0, RungDue([])), ladder=[])
     assert due_rungs(incident) == []
