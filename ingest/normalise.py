@@ -144,8 +144,7 @@ class Normaliser:
             return None
         if source.sensor is None:
             raise Malformed(source.reason)
-        own = kind.time_of(payload) if kind.time_of else None
-        sequence = kind.sequence_of(payload) if kind.sequence_of else None
+        own, sequence = _own(kind, payload)
         fingerprint = zlib.crc32(raw)
         retained = bool(flags & RETAIN)
         if own is None and (retained or not drained):
@@ -271,11 +270,15 @@ def _depth(raw: bytes) -> int:
 def _decoded(kind: decoders.Type, payload: Payload, ranges: Ranges) -> list[Sample]:
     """Raises Malformed.  A fault in somebody's decoder must not stop the rest."""
     try:
-        samples = kind.decode(payload)
+        return _within(kind.decode(payload), ranges)
     except Malformed:
         raise
     except Exception as error:
         raise Malformed(f"the decoder failed: {error!r}") from error
+
+
+def _within(samples: list[Sample], ranges: Ranges) -> list[Sample]:
+    """Numbers are floats that lie in their range, or bad.  Raises Malformed for a value that is none of ours."""
     for index, sample in enumerate(samples):
         value = sample.value
         if type(value) is int:
@@ -285,10 +288,28 @@ def _decoded(kind: decoders.Type, payload: Payload, ranges: Ranges) -> list[Samp
             low, high = ranges.get(sample.quantity, _FINITE)
             if not low <= value <= high:  # not a number lies in no range
                 samples[index] = Sample(sample.quantity, None, sample.channel, Quality.BAD)
+        elif value is not None and type(value) is not bool and type(value) is not str:
+            raise Malformed(f"{sample.quantity} is a {type(value).__name__}; expected a number, a text, true or false")
     return samples
 
 
 _FINITE = (-sys.float_info.max, sys.float_info.max)
+_INT64 = 1 << 63
+
+
+def _own(kind: decoders.Type, payload: Payload) -> tuple[Instant | None, int | None]:
+    """The device's own time and number.  Raises Malformed, also for what the log cannot hold."""
+    try:
+        at = kind.time_of(payload) if kind.time_of else None
+        sequence = kind.sequence_of(payload) if kind.sequence_of else None
+        for number in (at, sequence):
+            if number is not None and not (type(number) is int and -_INT64 <= number < _INT64):
+                raise Malformed(f"{str(number)[:40]!r} as its own time or number; expected an integer of 64 bits")
+    except Malformed:
+        raise
+    except Exception as error:
+        raise Malformed(f"the decoder failed: {error!r}") from error
+    return at, sequence
 
 
 def _uncertain(sample: Sample) -> Sample:

@@ -1,15 +1,20 @@
 """Messages to readings, one of four outcomes each, and never an exception."""
 
 import json
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest import sensors as decoders
 from ingest.mqtt import DUP, RETAIN, Publish
 from ingest.normalise import MAX_DEPTH, RECENT, WINDOW, Normaliser, Sorted, filters
-from vorab.errors import ConfigurationError
-from vorab.model import Instant, Quality, Quantity, Record, SensorId
+from vorab import wire
+from vorab.errors import ConfigurationError, Malformed
+from vorab.model import Instant, Quality, Quantity, Record, Sample, SensorId
+from vorab.payload import Payload
 from vorab.site import Sensor, SensorType
 
 NOW = Instant(1_764_000_000_000_000)
@@ -114,6 +119,8 @@ def test_outside_its_physical_range_a_value_is_bad(
         ("zigbee2mqtt/gate/availability", "perhaps", "expected online or offline"),
         ("zigbee2mqtt/gate/availability", "{}", "none of state in the message"),
         ("zigbee2mqtt/room", '{"temperature":1' + "0" * 400 + "}", ""),
+        ("plant/press/up", {"t": 20, "n": 1 << 63}, "expected an integer of 64 bits"),
+        ("plant/press/up", {"t": 20, "n": -(10**30)}, "expected an integer of 64 bits"),
         ("zigbee2mqtt/room", "21.5", "expected a JSON object"),
         ("zigbee2mqtt/room", "", "not JSON"),
         ("zigbee2mqtt/room", b"x" * 1_000_000, "larger than 256 KiB"),
@@ -127,7 +134,7 @@ def test_outside_its_physical_range_a_value_is_bad(
     ],
 )
 def test_what_is_not_understood_is_kept_with_its_reason(
-    normaliser: Normaliser, topic: str, payload: str | bytes, reason: str
+    normaliser: Normaliser, topic: str, payload: object, reason: str
 ) -> None:
     bad, good = message(topic, payload, 2, 9), message("zigbee2mqtt/room", '{"temperature":21.5}')
     found = normaliser.sort([bad, good], NOW)
@@ -135,6 +142,58 @@ def test_what_is_not_understood_is_kept_with_its_reason(
     assert (kept.topic, kept.payload, kept.ordinal, kept.packet_id) == (bad[0], bad[1], 1, 9)
     assert reason in kept.reason
     assert counts(found) == (1, 1, 0, 0), "the next good message is processed"
+
+
+class Foreign:
+    """Somebody's decoder: a sample, a time and a number, or what it raises instead."""
+
+    def __init__(self, value: Any = 20.0, at: Any = None, number: Any = None) -> None:
+        self.answers = value, at, number
+
+    def _answer(self, index: int) -> Any:
+        answer = self.answers[index]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def decode(self, _payload: Payload) -> list[Sample]:
+        return [Sample(Quantity.TEMPERATURE, self._answer(0))]
+
+    def time_of(self, _payload: Payload) -> Any:
+        return self._answer(1)
+
+    def sequence_of(self, _payload: Payload) -> Any:
+        return self._answer(2)
+
+
+@pytest.mark.parametrize(
+    ("decoder", "reason"),
+    [
+        (Foreign(value=KeyError("x")), "the decoder failed: KeyError('x')"),
+        (Foreign(at=KeyError("x")), "the decoder failed: KeyError('x')"),
+        (Foreign(number=ZeroDivisionError("y")), "the decoder failed: ZeroDivisionError('y')"),
+        (Foreign(number=Malformed("no number")), "no number"),
+        (Foreign(at="noon"), "'noon' as its own time or number"),
+        (Foreign(at=1.5), "'1.5' as its own time or number"),
+        (Foreign(at=-(1 << 70)), "expected an integer of 64 bits"),
+        (Foreign(number=True), "expected an integer of 64 bits"),
+        (Foreign(value=10**400), "too large to convert to float"),
+        (Foreign(value=[1]), "temperature is a list"),
+        (Foreign(value=b"20"), "temperature is a bytes"),
+    ],
+)
+def test_what_a_foreign_decoder_does_wrong_stays_with_its_message(
+    decoder: Foreign, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point = SimpleNamespace(name="foreign", load=lambda: decoder)
+    monkeypatch.setattr(decoders, "entry_points", lambda **_wanted: [point])
+    foreign = SensorType("foreign", "foreign", "foreign/{sensor}")
+    normaliser = Normaliser([*SENSORS, Sensor(SensorId("f"), foreign, "foreign/f")], "main")
+    found = normaliser.sort([message("foreign/f", "{}"), message("zigbee2mqtt/room", '{"temperature":21.5}')], NOW)
+    [kept] = found.quarantined
+    assert reason in kept.reason
+    assert counts(found) == (1, 1, 0, 0)
+    assert wire.unpack(wire.pack(Record("main", NOW, found.readings)), wire.RECORD)
 
 
 def test_a_topic_that_is_no_utf8_is_kept(normaliser: Normaliser) -> None:
@@ -324,6 +383,7 @@ payloads = st.binary(max_size=60) | fields.map(lambda each: json.dumps(each).enc
 def test_every_message_has_exactly_one_outcome(messages: list[Publish]) -> None:
     found = Normaliser(SENSORS, "main").sort(messages, NOW)
     assert sum(counts(found)) == len(messages)
+    assert wire.unpack(wire.pack(Record("main", NOW, found.readings)), wire.RECORD).readings == found.readings
     for reading in found.readings:
         assert reading.at <= reading.received_at == NOW
         assert all((s.value is None) == (s.quality is Quality.BAD) for s in reading.samples)
