@@ -55,6 +55,7 @@ class RungDue(Struct, frozen=True, tag="rung"):
 
     candidates: list[Candidate]  #: for the first of them
     at_once: list[list[Candidate]] = []  #: for each of the others
+    ladder: list[Rung] = []  #: of the response as it is now, for an incident that has none
 
     @property
     def weighed(self) -> list[Candidate]:
@@ -111,7 +112,7 @@ def step(incident: Incident | None, event: Event, at: Instant) -> tuple[Incident
         case BreachEdge(breach=breach):
             return _edge(replace(incident, breach=breach, broken=breach.edge is not Edge.CLEARED), at)
         case RungDue() if incident.state is State.TRIGGERED and _is_due(incident, at):
-            return _ask(incident, [event.candidates, *event.at_once], at)
+            return _ask(incident, event, at)
         case ReminderDue() if incident.state is State.TAKEN and _is_due(incident, at):
             return _remind(incident, at)
         case DeliveryFailed(person=person, number=number) if _awaits(incident, person, number):
@@ -168,14 +169,14 @@ def _open(event: Opened, at: Instant) -> Incident:
     )
 
 
-def _ask(incident: Incident, found: list[list[Candidate]], at: Instant) -> tuple[Incident, list[Order]]:
+def _ask(incident: Incident, due: RungDue, at: Instant) -> tuple[Incident, list[Order]]:
     """Of each rung the `count` nearest who have not said no; those whom it reaches in a new way go first."""
     if not incident.ladder:
-        return replace(incident, round=incident.round + 1, wake_at=Instant(at + NO_RUNG)), []
+        return replace(incident, ladder=due.ladder, wake_at=at if due.ladder else Instant(at + NO_RUNG)), []
     number = _due(incident)
     again = number == incident.rung and bool(incident.pending)
     chosen: list[Candidate] = []
-    for rung, weighed in zip(due_rungs(incident), found, strict=False):
+    for rung, weighed in zip(due_rungs(incident), [due.candidates, *due.at_once], strict=False):
         out = {*incident.declined, *(one.person for one in chosen)}
         out |= set() if incident.pending else set(incident.unreachable)
         able = [one for one in weighed if one.suitable and one.channels and one.person not in out]

@@ -38,6 +38,7 @@ from vorab.model import (
 )
 from vorab.site import Person, Place
 from workflows.incident import (
+    NO_RUNG,
     BreachEdge,
     Cancel,
     DeliveryFailed,
@@ -87,10 +88,14 @@ def put_off(tx: Transaction, incident: IncidentId, span: Span) -> None:
 
 
 def wake(tx: Transaction, incident: IncidentId) -> None:
-    """What is due for this incident happens, if it still is."""
+    """What is due for this incident happens, if it still is.  One without a ladder waits until the site has it."""
     found = read(tx, incident)
-    if found is not None and _is_due(tx, found):
-        _apply(tx, found, *_due(tx, found))
+    if found is None or not _is_due(tx, found):
+        return
+    if found.state is State.TRIGGERED and not (found.ladder or _ladder(tx, found.breach)):
+        put_off(tx, incident, NO_RUNG)
+        return
+    _apply(tx, found, *_due(tx, found))
 
 
 def undelivered(tx: Transaction, message: outbox.Message, reason: str) -> None:
@@ -135,10 +140,15 @@ def _apply(tx: Transaction, before: Incident | None, event_id: str, event: Event
 
 
 def _opened(tx: Transaction, breach: Breach) -> Opened:
-    response = tx.world.directory.response(breach.respond)
-    if response is None:
+    ladder = _ladder(tx, breach)
+    if not ladder:
         tx.note("nobody can be asked", breach.id, f"the site has no response {breach.respond!r}")
-    return Opened(breach, _code(tx, incident_id(breach.id)), response.ladder if response else [])
+    return Opened(breach, _code(tx, incident_id(breach.id)), ladder)
+
+
+def _ladder(tx: Transaction, breach: Breach) -> list[Rung]:
+    response = tx.world.directory.response(breach.respond)
+    return response.ladder if response else []
 
 
 def _is_due(tx: Transaction, incident: Incident) -> bool:
@@ -150,7 +160,7 @@ def _due(tx: Transaction, incident: Incident) -> tuple[str, Event]:
     if incident.state is State.TAKEN:
         return event_id, ReminderDue()
     first, *others = [_candidates(tx, incident, rung) for rung in due_rungs(incident)] or [[]]
-    return event_id, RungDue(first, others)
+    return event_id, RungDue(first, others, [] if incident.ladder else _ladder(tx, incident.breach))
 
 
 def _candidates(tx: Transaction, incident: Incident, rung: Rung) -> list[Candidate]:

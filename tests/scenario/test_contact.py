@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import Engine, select
 
 from deploy.contact import Contact
@@ -14,8 +15,8 @@ from deploy.store.tables import inbox, incidents, outbox
 from notifiers.sms import Settings, Sms
 from notifiers.text import Texts
 from tests.small_site import ANA, BEN, NUMBERS, OURS, Breaches, HandClock, breach, person, rung, small_site
-from vorab.model import MINUTE, SECOND, Edge, Incident, Instant, Priority, Rung, State
-from vorab.site import Limits
+from vorab.model import MINUTE, SECOND, Edge, Incident, Instant, Priority, ResponseId, Rung, State
+from vorab.site import Limits, Response
 from vorab.testing.phones import Fault, Handset, Phones, PhoneWorld
 from vorab.wire import INCIDENT, unpack
 from workflows.directory.stub import SiteDirectory
@@ -377,6 +378,17 @@ def test_law_7_a_last_rung_without_anybody_does_not_end_the_asking(night: Night)
     night.passes(5 * MINUTE)
     night.phone("ben").receives_sms("gate B12").receives_sms("gate B12")
     night.phone("ana").receives_sms("gate B12")
+
+
+def test_law_7_a_response_that_the_site_lacked_is_followed_once_the_site_has_it(night: Night) -> None:
+    night.finds(breach(respond="guards"))
+    night.passes(10 * MINUTE)
+    with night.reader.connect() as connection:
+        assert len(connection.scalars(select(audit_table.c.what)).all()) == 3  # not one more each minute
+    night.site = replace(night.site, responses=[Response(ResponseId("guards"), [rung(1)])])
+    night.start()
+    night.passes(MINUTE)
+    night.phone("ben").receives_sms("gate B12")
 
 
 def test_nobody_on_duty_is_told_by_the_journal_and_tried_again(night: Night) -> None:

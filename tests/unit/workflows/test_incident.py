@@ -308,6 +308,8 @@ def test_a_ladder_without_rungs_is_not_forgotten() -> None:
     incident, _ = played((0, RungDue([])), ladder=[])
     assert due_rungs(incident) == []
     assert incident.wake_at == at(60)
+    incident, _ = step(incident, RungDue([], ladder=LADDER), at(60))
+    assert (due_rungs(incident), incident.wake_at) == ([LADDER[0]], at(60))
 
 
 def test_reminders_grow_apart_up_to_an_hour() -> None:
