@@ -255,10 +255,14 @@ def _bounded(raw: bytes, suffix: str) -> Payload:
     return Payload(raw, suffix)
 
 
+#: A bracket, or a text to pass over; one without an end goes to the end, so that each byte is looked at once.
+_BRACKETS = re.compile(rb'[\[{\]}]|"(?:[^"\\]+|\\.)*"?', re.DOTALL)
+
+
 def _depth(raw: bytes) -> int:
     """Of the brackets outside of texts."""
     depth = deepest = 0
-    for bracket in re.findall(rb'[\[{]|[\]}]|"(?:[^"\\]|\\.)*"', raw):
+    for bracket in _BRACKETS.findall(raw):
         if bracket in (b"[", b"{"):
             depth += 1
             deepest = max(deepest, depth)

@@ -14,7 +14,7 @@ from ingest.normalise import MAX_DEPTH, RECENT, WINDOW, Normaliser, Sorted, filt
 from vorab import wire
 from vorab.errors import ConfigurationError, Malformed
 from vorab.model import Instant, Quality, Quantity, Record, Sample, SensorId
-from vorab.payload import Payload
+from vorab.payload import MAX_BYTES, Payload
 from vorab.site import Sensor, SensorType
 
 NOW = Instant(1_764_000_000_000_000)
@@ -206,6 +206,14 @@ def test_brackets_within_texts_are_no_depth(normaliser: Normaliser) -> None:
     assert counts(normaliser.sort([message("zigbee2mqtt/room", payload)], NOW)) == (1, 0, 0, 0)
     deep = '{"temperature":20,"a":' + "[" * (MAX_DEPTH - 1) + "]" * (MAX_DEPTH - 1) + "}"
     assert counts(normaliser.sort([message("zigbee2mqtt/room", deep)], NOW)) == (1, 0, 0, 0)
+
+
+@pytest.mark.parametrize("text", ['\\"', '"\\', "\\\n", '"'])
+def test_a_text_without_an_end_is_passed_over_in_one_go(normaliser: Normaliser, text: str) -> None:
+    """In time that grows with the length alone: a quadratic one would take minutes here."""
+    payload = "[" * (MAX_DEPTH + 1) + '"' + text * (MAX_BYTES // 3)
+    [kept] = normaliser.sort([message("zigbee2mqtt/room", payload)], NOW).quarantined
+    assert "nested deeper" in kept.reason
 
 
 @pytest.mark.parametrize(
