@@ -120,10 +120,16 @@ class _Connection(socketserver.StreamRequestHandler):
             return False
         method, target, _ = line
         headers = self._headers()
-        body = self.rfile.read(min(int(headers.get("content-length", 0)), MAX_BODY))
+        length = headers.get("content-length", "0")
+        if not (length.isascii() and length.isdigit()) or int(length[:20]) > MAX_BODY:
+            self._send(HttpResponse(400, b"", {"connection": "close"}))
+            return False
+        body = self.rfile.read(int(length))
         parts = urlsplit(target)
         if parts.path.startswith("/2010-04-01/"):
             self._api(method, target, headers, body)
+        elif not _named_as_here(headers):
+            self._send(HttpResponse(421, b""))
         elif parts.path == "/events" and method == "GET":
             self._events(int(headers.get("last-event-id") or 0))
             return False
@@ -208,6 +214,14 @@ class _Connection(socketserver.StreamRequestHandler):
             told = "".join(f"id: {entry.number}\ndata: {json.dumps(asdict(entry))}\n\n" for entry in entries)
             self.wfile.write(told.encode() or b": still here\n\n")
             last += len(entries)
+
+
+def _named_as_here(headers: dict[str, str]) -> bool:
+    """The browser believes to be on this machine: no foreign name leads here (DNS rebinding).
+
+    The API may have any name: whoever asks it knows its token.
+    """
+    return urlsplit(f"//{headers.get('host', '')}").hostname in ("127.0.0.1", "localhost")
 
 
 def _ours(headers: dict[str, str]) -> bool:
