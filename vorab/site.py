@@ -81,7 +81,7 @@ class Limits(Struct, frozen=True):
     """Messages one person may get on one channel, in any window of this length (law 8).  Life safety has its own."""
 
     windows: list[tuple[Span, int]] = field(default_factory=list)
-    life_safety: list[tuple[Span, int]] = field(default_factory=list)
+    life_safety: list[tuple[Span, int]] = field(default_factory=list)  #: expected; more are noted, none is withheld
 
 
 class ChannelSettings(Struct, frozen=True):

@@ -112,7 +112,7 @@ class Channel(BaseModel):
         description="Messages one person may get in any window of this length, e.g. {10min: 6, 1h: 20}.",
     )
     life_safety_limits: dict[str, int] = Field(
-        default_factory=dict, description="The same for life safety, counted apart."
+        default_factory=dict, description="Expected of life safety, counted apart: more are noted, never withheld."
     )
 
 

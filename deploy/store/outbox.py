@@ -3,6 +3,7 @@
 Whatever leaves the outbox keeps law 8: not past its validity, not to the opted-out, not beyond a person's limits.
 """
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,6 +19,8 @@ from notifiers.limits import allowed_at
 from vorab.model import Delivery, IncidentId, Instant, Notification, NotificationId, PersonId, Priority, Purpose, State
 
 _MACHINE = Row.__struct_fields__
+
+log = logging.getLogger("vorab.contact")
 
 
 class Message:
@@ -116,7 +119,7 @@ def _claimed(tx: Transaction, message: Message) -> Change:
 
 
 def _allowed_at(tx: Transaction, notification: Notification) -> Instant:
-    """Life safety counts only its own kind, in its own windows."""
+    """Life safety counts only its own kind, in its own windows, and never waits: that there are too many is said."""
     limits = tx.world.limits.get(notification.channel)
     urgent = notification.priority is Priority.LIFE_SAFETY
     windows = (limits.life_safety if urgent else limits.windows) if limits else []
@@ -129,8 +132,14 @@ def _allowed_at(tx: Transaction, notification: Notification) -> Instant:
         "low": Priority.LIFE_SAFETY.rank if urgent else 0,
         "high": Priority.LIFE_SAFETY.rank - (not urgent),
     }
-    if _HOW_MANY.scalar(tx.connection, counted) < min(number for _, number in windows):
+    how_many, fewest = _HOW_MANY.scalar(tx.connection, counted), min(number for _, number in windows)
+    if how_many < fewest:
         return tx.at  # as nearly always
+    if urgent:
+        if how_many == fewest:  # once, not with each of those after it
+            log.warning("%s gets more messages of life safety than the site expects", notification.person)
+            tx.note("more than expected", notification.person, f"{how_many} messages of life safety; none is withheld")
+        return tx.at
     return allowed_at([Instant(at) for (at,) in _WHEN.run(tx.connection, counted)], windows, tx.at)
 
 

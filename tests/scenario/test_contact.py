@@ -15,7 +15,7 @@ from deploy.store.tables import inbox, incidents, outbox
 from notifiers.sms import Settings, Sms
 from notifiers.text import Texts
 from tests.small_site import ANA, BEN, NUMBERS, OURS, Breaches, HandClock, breach, person, rung, small_site
-from vorab.model import MINUTE, SECOND, Edge, Incident, Instant, Priority, ResponseId, Rung, State
+from vorab.model import MINUTE, SECOND, Edge, Incident, Instant, Priority, ResponseId, Rung, Span, State
 from vorab.site import Limits, Response
 from vorab.testing.phones import Fault, Handset, Phones, PhoneWorld
 from vorab.wire import INCIDENT, unpack
@@ -232,11 +232,12 @@ def test_the_owner_is_reminded_of_what_is_over_until_he_says_done(night: Night) 
 
 def test_stop_helps_the_waiting_at_once_and_is_kept(night: Night) -> None:
     night.finds(breach())
-    night.phone("ben").receives_sms("gate B12").and_replies("STOP")
+    ben = night.phone("ben").receives_sms("gate B12").and_replies("STOP")
     night.passes(10 * SECOND)
     night.phone("ana").receives_sms("gate B12")
     night.finds(breach(onset=night.clock.at))
     night.phone("ana").receives_sms("gate B12")
+    assert night.world.asked.count(ben.number) == 1  # the provider would refuse it: we must not even have tried
     night.phone("ben").and_replies("START")
     night.passes(10 * SECOND)
     night.finds(breach(onset=night.clock.at))
@@ -331,6 +332,19 @@ def test_the_limit_of_a_person_calls_the_next_and_life_safety_has_its_own(tmp_pa
     night.phone("ana").receives_sms("gate B12")
     night.finds(breach(onset=Instant(night.clock.at + 2), priority=Priority.LIFE_SAFETY))
     night.phone("ben").receives_sms("gate B12").nothing_more()
+
+
+def test_law_8_more_life_safety_than_expected_is_noted_once_and_never_withheld(tmp_path: Path) -> None:
+    limits = Limits(life_safety=[(Span(60 * MINUTE), 3)])
+    night = Night(tmp_path, [rung(1, wait=30 * SECOND)], limits)
+    night.site = small_site([rung(1, wait=30 * SECOND)], limits, [person("ben", "post")])
+    night.start()
+    night.finds(breach(priority=Priority.LIFE_SAFETY))
+    night.passes(5 * MINUTE)
+    assert len(night.world.received(NUMBERS["ben"])) == 11
+    with night.reader.connect() as connection:
+        about = select(audit_table.c.about).where(audit_table.c.what == "more than expected")
+        assert connection.scalars(about).all() == ["ben"]
 
 
 def test_a_bad_row_is_set_aside_and_the_rest_goes_on(night: Night) -> None:
