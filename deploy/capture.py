@@ -5,7 +5,6 @@
 
 import contextlib
 import gc
-import json
 import logging
 import select
 import signal
@@ -14,7 +13,10 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Annotated
 
+import msgspec
+from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from deploy import runtime
@@ -203,20 +205,36 @@ class Stop:
         self.asked = True
 
 
+Number = Annotated[int, Meta(ge=1, le=(1 << 63) - 1)]  #: of a row
+
+
+class Again(Struct, frozen=True):
+    """The body of a `quarantine-again`."""
+
+    numbers: Annotated[list[Number], Meta(max_length=10_000)] | None = None  #: None = all that wait
+
+
 class Commands:
     """What people ask of capture: rows that the console and the command line write into contact.db, read-only here."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._taken = 0  #: number of the last row seen by this process; the log knows which were applied
+        self._told = ""  #: what was last said to be wrong with the file
 
     def obey(self, capture: Capture) -> None:
+        """Every new command once.  What is wrong with one, or with the file, is told and stops nothing."""
         for number, name, by, kind, body in self._new():
-            if kind == "quarantine-again":
-                capture.quarantine_again(name, PersonId(by), json.loads(body).get("numbers"))
-            else:
-                log.error("command %s is unknown: %s", name, kind)
             self._taken = number
+            if kind != "quarantine-again":
+                log.error("command %s is unknown: %s", name, kind)
+                continue
+            try:
+                again = msgspec.json.decode(body, type=Again)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError) as error:
+                log.error("command %s is passed over: %s", name, error)
+                continue
+            capture.quarantine_again(name, PersonId(by), again.numbers)
 
     def _new(self) -> list[tuple[int, str, str, str, str]]:
         if not self._path.exists():
@@ -226,6 +244,11 @@ class Commands:
                 query = 'SELECT number, id, "by", kind, body FROM commands WHERE number > ? ORDER BY number'
                 return store.execute(query, (self._taken,)).fetchall()
         except sqlite3.OperationalError:  # contact is just making it, or has it locked: at the next look
+            return []
+        except sqlite3.Error as error:
+            if str(error) != self._told:
+                self._told = str(error)
+                log.error("%s: no commands are heard: %s", self._path, error)
             return []
 
 

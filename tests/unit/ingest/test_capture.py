@@ -274,6 +274,40 @@ def test_commands_are_read_from_the_store_of_contact(
     assert [each.message for each in caplog.records] == ["command c2 is unknown: dance"]
 
 
+@pytest.mark.parametrize(
+    "body",
+    ["", "cat", "[1]", '{"numbers":"all"}', '{"numbers":[{}]}', '{"numbers":[18446744073709551616]}', None, 5, b"\xff"],
+)
+def test_a_bad_command_is_passed_over_and_the_next_one_obeyed(
+    house: House, tmp_path: Path, caplog: pytest.LogCaptureFixture, body: object
+) -> None:
+    house.says("zigbee2mqtt/new", '{"temperature":20}')
+    house.starts(claimed())
+    with sqlite3.connect(tmp_path / "contact.db") as store:
+        store.execute("CREATE TABLE commands (number INTEGER PRIMARY KEY, id, at, by, kind, body)")
+        store.execute("INSERT INTO commands VALUES (1, 'c1', 0, 'ana', 'quarantine-again', ?)", (body,))
+        store.execute("INSERT INTO commands VALUES (2, 'c2', 0, 'ana', 'quarantine-again', '{\"numbers\":[1]}')")
+    store.close()
+    commands = Commands(tmp_path / "contact.db")
+    for _ in range(2):
+        commands.obey(house.capture)
+    assert house.log
+    assert house.log.reader().quarantine() == []
+    assert [each.message.split(":")[0] for each in caplog.records] == ["command c1 is passed over"]
+
+
+def test_a_damaged_store_of_contact_is_told_once_and_harms_nothing(
+    house: House, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "contact.db").write_bytes(b"garbage " * 1000)
+    commands = Commands(tmp_path / "contact.db")
+    for _ in range(3):
+        commands.obey(house.capture)
+    assert [each.message.split(": ", 1)[1] for each in caplog.records] == [
+        "no commands are heard: file is not a database"
+    ]
+
+
 # --- the clock --------------------------------------------------------------------------------------------------------
 
 
