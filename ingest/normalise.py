@@ -24,6 +24,7 @@ Ranges = dict[Quantity, tuple[float, float]]
 
 #: What makes two readings of one sensor the same: the device's number and the crc32 of the payload, its time within.
 Mark = tuple[int | None, int]
+Window = dict[Mark, Instant]  #: the last of one sensor, in the order in which they came, and when each was measured
 
 
 class Decoding(Struct, frozen=True):
@@ -41,7 +42,7 @@ class Source(Struct):
     life_safety: bool = False
     decoding: Decoding | None = None
     suffix: str = ""
-    window: dict[Mark, None] = {}
+    window: Window = {}
     payload: bytes | None = None  #: the last one that came without time and number of its own, …
     samples: list[Sample] = []  #: … what it said …
     fingerprint: int = 0  #: … and its crc32: most values do not change
@@ -66,7 +67,7 @@ class Normaliser:
         types = {sensor.type.name: sensor.type for sensor in self._sensors.values()}
         self._decodings = {name: _decoding(kind) for name, kind in types.items()}
         self._patterns = _patterns(self._sensors.values())
-        self._windows: dict[SensorId, dict[Mark, None]] = {}
+        self._windows: dict[SensorId, Window] = {}
         self._sources: dict[bytes, Source] = {}
         self._recent: dict[bool, deque[Reading]] = {False: deque(maxlen=RECENT), True: deque(maxlen=RECENT)}
 
@@ -104,7 +105,7 @@ class Normaliser:
         """A record from the log's tail, in order: its messages will be known again."""
         for reading in record.readings:
             if reading.dated or reading.sequence is not None:
-                _mark(self._window(reading.sensor), (reading.sequence, reading.fingerprint))
+                _mark(self._window(reading.sensor), reading)
         self._recent[record.life_safety].extend(record.readings)
 
     def forget(self, *, life_safety: bool) -> None:
@@ -158,7 +159,10 @@ class Normaliser:
     def _known(self, source: Source, reading: Reading, flags: int) -> bool:
         """Whether this message was stored already (DESIGN §4, Duplicates)."""
         if reading.dated or reading.sequence is not None:
-            return not _mark(source.window, (reading.sequence, reading.fingerprint))
+            if _seen(source.window, reading, flags):
+                return True
+            _mark(source.window, reading)
+            return False
         if not flags & DUP:
             return False
         same = (reading.packet_id, reading.fingerprint)
@@ -202,7 +206,7 @@ class Normaliser:
                 return Source(None, reason, False, self._decodings[min(types)], found["suffix"] or "")
         return Source(reason="no sensor type of this site has such a topic")
 
-    def _window(self, sensor: SensorId) -> dict[Mark, None]:
+    def _window(self, sensor: SensorId) -> Window:
         return self._windows.setdefault(sensor, {})
 
 
@@ -322,11 +326,23 @@ def _uncertain(sample: Sample) -> Sample:
     return Sample(sample.quantity, sample.value, sample.channel, Quality.UNCERTAIN)
 
 
-def _mark(window: dict[Mark, None], mark: Mark) -> bool:
-    """Whether this mark is new among the last of its sensor; it is in the window afterwards."""
-    if mark in window:
+def _seen(window: Window, reading: Reading, flags: int) -> bool:
+    """Whether its mark is among the last of its sensor, and no change of the sensor explains that.
+
+    A clock that counts seconds gives the same time to *open, shut, open* within one: the last of them is no repetition.
+    """
+    mark = (reading.sequence, reading.fingerprint)
+    if mark not in window:
         return False
-    window[mark] = None
+    if reading.sequence is not None or flags & (DUP | RETAIN):
+        return True
+    return mark == next(reversed(window)) or reading.at < max(window.values())
+
+
+def _mark(window: Window, reading: Reading) -> None:
+    """It is the last of its sensor."""
+    mark = (reading.sequence, reading.fingerprint)
+    window.pop(mark, None)
+    window[mark] = reading.at
     if len(window) > WINDOW:
         del window[next(iter(window))]
-    return True

@@ -282,7 +282,32 @@ def test_a_state_with_its_own_time_is_certain(normaliser: Normaliser) -> None:
 def test_the_same_time_and_bytes_are_the_same_reading(normaliser: Normaliser) -> None:
     first = message("zigbee2mqtt/gate", '{"contact":false,' + SEEN + "}", 2, 1)
     other = message("zigbee2mqtt/gate", '{"contact":true,' + SEEN + "}", 2, 2)
-    assert counts(normaliser.sort([first, other, first, first], NOW)) == (2, 0, 2, 0)
+    assert counts(normaliser.sort([first, first, other, other], NOW)) == (2, 0, 2, 0)
+
+
+def gate(contact: str, second: int, flags: int = 2, packet_id: int = 1) -> Publish:
+    payload = f'{{"contact":{contact},"last_seen":"2025-11-24T15:59:{second}Z"}}'
+    return message("zigbee2mqtt/gate", payload, flags, packet_id)
+
+
+def test_open_shut_and_open_within_a_second_of_the_devices_clock_are_three_readings(normaliser: Normaliser) -> None:
+    bounce = [gate("false", 50), gate("true", 50), gate("false", 50)]
+    assert counts(normaliser.sort(bounce, NOW)) == (3, 0, 0, 0)
+    assert counts(normaliser.sort([gate("false", 50)], NOW)) == (0, 0, 1, 0)
+    restarted = Normaliser(SENSORS, "main")
+    restarted.remember(Record("main", NOW, Normaliser(SENSORS, "main").sort(bounce, NOW).readings))
+    assert counts(restarted.sort([gate("false", 50)], NOW)) == (0, 0, 1, 0), "it was the last one"
+
+
+@pytest.mark.parametrize("flags", [2 | DUP, 2 | RETAIN])
+def test_what_says_that_it_is_a_repetition_or_a_kept_state_is_no_change(normaliser: Normaliser, flags: int) -> None:
+    normaliser.sort([gate("false", 50), gate("true", 50)], NOW)
+    assert counts(normaliser.sort([gate("false", 50, flags)], NOW)) == (0, 0, 1, 0)
+
+
+def test_what_is_older_than_the_newest_and_known_is_a_repetition(normaliser: Normaliser) -> None:
+    buffered = [gate("false", 50), gate("true", 51)]
+    assert counts(normaliser.sort(buffered * 2, NOW)) == (2, 0, 2, 0)
 
 
 def test_a_number_of_its_own_tells_equal_values_apart(normaliser: Normaliser) -> None:
