@@ -131,6 +131,7 @@ class PhoneWorld:
         self.list_fails = False  #: listing is answered with 500
         self.outcomes: dict[str, tuple[str, int | None]] = {}  #: number → how its messages end: ("undelivered", 30003)
         self.ledger: list[Received] = []
+        self.asked: list[str] = []  #: the number of every message that we were asked to send, also when we refused
         self.changed = threading.Condition()
         self._clock = clock
         self._count = 0
@@ -252,6 +253,7 @@ class PhoneWorld:
     def _create(self, form: dict[str, str]) -> HttpResponse:
         to, sender, body = (form.get(name, "") for name in ("To", "From", "Body"))
         with self.changed:
+            self.asked.append(to)
             planned = self._planned("create", to)
             if planned and planned.fault not in _ACCEPTED:
                 return _go_wrong(planned)
