@@ -17,11 +17,12 @@ import sqlite3
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks import site as bench_site
-from benchmarks.load import Publisher
+from benchmarks.load import Publisher, around
 from benchmarks.measure import fsyncs, on_memory_disk, percentile, table
 from deploy import broker, runtime
 from deploy.run import DEMO_ACCOUNT, children, free_port
@@ -29,7 +30,7 @@ from deploy.site.load import load
 
 ALERTS_PER_S = 20
 SENSORS = 1000
-RECIPIENTS = 20
+RECIPIENTS = 8
 
 
 def main(argv: list[str]) -> int:
@@ -110,7 +111,7 @@ def _run(data: Path, rate: int, seconds: float, *, baseline: bool) -> list[float
             await_drained(data / "capture.db")
             await_polled(data / "contact.db")
         published = _publish(mosquitto.port, rate, seconds, alerts)
-        time.sleep(1.0)
+        _await_answers(sink_port, len(published))
     answered = {
         match[0]: row["at_ns"] for row in map(json.loads, notes.open()) if (match := re.match(r"\S+", row["text"]))
     }
@@ -127,7 +128,7 @@ def _publish(port: int, rate: int, seconds: float, alerts: int) -> dict[str, int
     publisher = Publisher(port, "load")
     every = int(rate * seconds) // alerts
     calm = [
-        (
+        around(
             f"zigbee2mqtt/load-{i}".encode(),
             b'{"battery":97,"humidity":44.5,"linkquality":120,"temperature":21.37,"voltage":2995}',
         )
@@ -141,7 +142,7 @@ def _publish(port: int, rate: int, seconds: float, alerts: int) -> dict[str, int
         if rest == every // 2 and number < alerts:
             topic = warm[number]
             published[topic.decode().split("/")[1]] = time.monotonic_ns()
-            return topic, b'{"battery":97,"humidity":44.5,"linkquality":120,"temperature":28.12,"voltage":2995}'
+            return around(topic, b'{"battery":97,"humidity":44.5,"linkquality":120,"temperature":28.12,"voltage":2995}')
         return calm[i % SENSORS]
 
     gc.disable()
@@ -149,6 +150,16 @@ def _publish(port: int, rate: int, seconds: float, alerts: int) -> dict[str, int
     gc.enable()
     publisher.close()
     return published
+
+
+def _await_answers(port: int, wanted: int, within_s: float = 30.0) -> None:
+    """Returns when the provider has answered so many, or nothing is to be hoped for."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/count", timeout=5) as answer:
+            if int(answer.read()) >= wanted:
+                return
+        time.sleep(0.1)
 
 
 @contextlib.contextmanager

@@ -27,6 +27,12 @@ def publish(topic: bytes, payload: bytes, packet_id: int, *, retain: bool = Fals
     return packet(0x32 | retain, text(topic), struct.pack("!H", packet_id), payload)
 
 
+def around(topic: bytes, payload: bytes) -> tuple[bytes, bytes]:
+    """A PUBLISH with QoS 1, made beforehand: what stands before its packet id, and what after."""
+    whole = publish(topic, payload, 0)
+    return whole[: len(whole) - len(payload) - 2], payload
+
+
 class Publisher:
     """One connection that publishes at QoS 1 and counts the acknowledgements."""
 
@@ -41,12 +47,16 @@ class Publisher:
         self._rest = b""
         self.acknowledged: list[int] = []  #: packet ids in the order of their PUBACK
 
-    def send(self, messages: list[tuple[bytes, bytes]]) -> list[int]:
-        """Hands these (topic, payload) to the broker; their packet ids."""
-        ids = [(self.sent + i) % 65535 + 1 for i in range(len(messages))]
-        self.sent += len(messages)
-        self.socket.sendall(b"".join(publish(t, p, i) for (t, p), i in zip(messages, ids, strict=True)))
-        return ids
+    def send(self, messages: list[tuple[bytes, bytes]]) -> None:
+        """Hands these (topic, payload) to the broker, under the next packet ids."""
+        self._write([around(topic, payload) for topic, payload in messages])
+
+    def _write(self, packets: list[tuple[bytes, bytes]]) -> None:
+        parts = []
+        for number, (before, after) in enumerate(packets, self.sent):
+            parts += [before, (number % 65535 + 1).to_bytes(2, "big"), after]
+        self.sent += len(packets)
+        self.socket.sendall(b"".join(parts))
 
     def collect(self, wait_s: float = 0.0) -> int:
         """Takes what was acknowledged; how many in all so far."""
@@ -62,12 +72,12 @@ class Publisher:
         return len(self.acknowledged)
 
     def run(self, rate: float, seconds: float, message: Callable[[int], tuple[bytes, bytes]]) -> None:
-        """Publishes message(0), message(1), … evenly at this rate, and waits for the last PUBACK."""
+        """Publishes the packets message(0), message(1), … evenly at this rate, and waits for the last PUBACK."""
         start, done, total = time.monotonic(), 0, int(rate * seconds)
         while done < total:
             wanted = min(total, int((time.monotonic() - start) * rate) + 1)
             if wanted > done:
-                self.send([message(i) for i in range(done, wanted)])
+                self._write([message(i) for i in range(done, wanted)])
                 done = wanted
             self.collect()
             time.sleep(max(0.0, start + done / rate - time.monotonic(), 0.001))

@@ -1,45 +1,60 @@
 """A provider that answers at once and notes when: python -m benchmarks.sink PORT FILE.
 
-Speaks just enough HTTP/1.1 for a keep-alive POST; answers as a Messages API does.  The instant of each message is
-CLOCK_MONOTONIC in nanoseconds, when its answer was handed to the socket.  On SIGTERM the notes go
-to FILE, as JSON lines.
+Speaks just enough HTTP/1.1 for a keep-alive POST; answers as a Messages API does; GET /count says how many there were.
+The instant of each message is
+CLOCK_MONOTONIC in nanoseconds, when its answer was handed to the socket.  On SIGTERM the notes go to FILE, as JSON
+lines.
 """
 
 import asyncio
 import json
+import re
 import signal
 import sys
 import time
 from urllib.parse import parse_qs
 
+_LENGTH = re.compile(rb"content-length: *([0-9]+)", re.IGNORECASE)
+_ANSWER = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
+
+
+class Connection(asyncio.Protocol):
+    """One client; requests come one after the other."""
+
+    def __init__(self, notes: list[tuple[int, bytes]]) -> None:
+        self._notes = notes
+        self._got = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._out: asyncio.WriteTransport = transport  # type: ignore[assignment] # of a stream socket it is one
+
+    def data_received(self, data: bytes) -> None:
+        self._got += data
+        head, end, rest = self._got.partition(b"\r\n\r\n")
+        if not end:
+            return
+        length = _LENGTH.search(head)
+        if length and len(rest) < int(length[1]):
+            return
+        self._got = b""
+        if head.startswith(b"POST"):
+            body = b'{"sid": "SM%032x", "status": "queued"}' % len(self._notes)
+            self._out.write(_ANSWER % (b"201 Created", len(body), body))
+            self._notes.append((time.monotonic_ns(), rest))
+        elif head.startswith(b"GET /count"):
+            body = b"%d" % len(self._notes)
+            self._out.write(_ANSWER % (b"200 OK", len(body), body))
+        else:
+            self._out.write(_ANSWER % (b"200 OK", 16, b'{"messages": []}'))
+
 
 async def serve(port: int, path: str) -> None:
     notes: list[tuple[int, bytes]] = []
-
-    async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                length = next(
-                    (int(x.split(b":")[1]) for x in head.lower().split(b"\r\n") if x.startswith(b"content-length")), 0
-                )
-                body = await reader.readexactly(length)
-                created = {"sid": f"SM{len(notes):032x}", "status": "queued"}
-                answer = json.dumps(created if head.startswith(b"POST") else {"messages": []}).encode()
-                status = b"201 Created" if head.startswith(b"POST") else b"200 OK"
-                writer.write(
-                    b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
-                    % (status, len(answer), answer)
-                )
-                if head.startswith(b"POST"):
-                    notes.append((time.monotonic_ns(), body))
-        except (asyncio.IncompleteReadError, ConnectionResetError):
-            writer.close()
-
     stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    server = await asyncio.start_server(connection, "127.0.0.1", port)
+        loop.add_signal_handler(number, stop.set)
+    server = await loop.create_server(lambda: Connection(notes), "127.0.0.1", port)
     print("ready", flush=True)
     await stop.wait()
     server.close()
