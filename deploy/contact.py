@@ -46,6 +46,7 @@ from workflows.directory.stub import SiteDirectory
 
 AT_ONCE = 100  #: breaches, inbox rows or due incidents taken in one transaction
 SENDERS = 8  #: threads that talk to providers
+RESERVED = 2  #: of them, which only hand over life safety, so that it waits for no other message
 SENDERS_FIRST = Span(2 * MILLISECOND)  #: after handing jobs over, this thread stays out of their way for so long
 POLL_EVERY = 10 * SECOND
 OVERLAP = MINUTE  #: polled again, because a provider's list may lag
@@ -178,7 +179,8 @@ class Contact:
     ) -> tuple[Transaction, Ahead]:
         """Answers come first, so that nobody is asked for what somebody has taken (law 8)."""
         with self._store.begin() as connection:
-            tx = Transaction(connection, self._world, now, max(0, self._senders - self._busy), careful=careful)
+            free = max(0, self._senders - self._busy)
+            tx = Transaction(connection, self._world, now, free, reserved=RESERVED, careful=careful)
             ahead = Ahead(*_AHEAD.run(connection).fetchone())
             if ahead.inbox is not None:
                 tx.each(inbox.waiting(tx, AT_ONCE), inbox.hear, _set_aside)
@@ -192,9 +194,8 @@ class Contact:
             if breaches:
                 tx.each([breach for _, breach in breaches], take, _suppress)
                 set_cursor(connection, "breaches", breaches[-1][0])
-            free = tx.senders - len(tx.claims)
-            if ahead.outbox is not None and ahead.outbox <= now and free > 0:
-                tx.each(outbox.due(tx, free), _advance, _put_off_message)
+            if ahead.outbox is not None and ahead.outbox <= now:
+                tx.each(outbox.due(tx), _advance, _put_off_message)
             tx.close()
             if ahead.unsealed is not None and now >= self._seal_at:
                 self._seal_at = Instant(now + SECOND)
@@ -207,6 +208,8 @@ class Contact:
 
     def _start_what_is_due(self, now: Instant, ahead: Ahead) -> bool:
         """Whether a poll or the balance was begun."""
+        if self._busy >= SENDERS - RESERVED:
+            return False
         jobs: list[Job] = []
         for name, at in self._poll_at.items():
             if at <= now and (ahead.is_open is not None or name in self._first_polls):
@@ -262,13 +265,12 @@ class Contact:
 
     def _next(self, now: Instant, ahead: Ahead) -> Instant:
         polls = self._poll_at.values() if ahead.is_open is not None else ()
-        outbox_at = ahead.outbox if self._busy < SENDERS else None  # a free sender will ring
         count_at = self._count_at if self._count is not None else None
         seal_at = self._seal_at if ahead.unsealed is not None else None
-        return min(
-            [at for at in (ahead.wake, outbox_at, count_at, seal_at, *polls) if at is not None],
-            default=Instant(now + MINUTE),
-        )
+        for_senders = (
+            (ahead.outbox, count_at, *polls) if self._busy < SENDERS - RESERVED else ()
+        )  # a free one will ring
+        return min([at for at in (ahead.wake, seal_at, *for_senders) if at is not None], default=Instant(now + MINUTE))
 
 
 # --- what is done with one item, and with one that cannot be ----------------------------------------------------------

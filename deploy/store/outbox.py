@@ -40,7 +40,8 @@ class Message:
 def put(tx: Transaction, notification: Notification) -> str:
     """The message is in the outbox, being sent already if a sender is free.  Why it will not go out; "" = it may."""
     row = Row(priority=notification.priority.rank, due_at=notification.created_at, expires_at=notification.expires_at)
-    change = _claimed(tx, Message(notification, row)) if tx.senders > len(tx.claims) else Change(row)
+    is_free = tx.free(urgent=notification.priority is Priority.LIFE_SAFETY) > 0
+    change = _claimed(tx, Message(notification, row)) if is_free else Change(row)
     tx.ordered += 1
     _INSERT.run(tx.connection, _values(notification) | _columns(change.row))
     return change.tell
@@ -72,9 +73,15 @@ def withdraw(tx: Transaction, messages: Iterable[Message], reason: str) -> None:
         write(tx, message, delivery.withdraw(row, reason, tx.at))
 
 
-def due(tx: Transaction, limit: int) -> list[Message]:
-    """What must be looked at now, the most urgent first."""
-    return _read(tx, _DUE, {"at": tx.at, "limit": limit})
+def due(tx: Transaction) -> list[Message]:
+    """What must be looked at now, the most urgent first, as far as there are senders; the reserve only sends."""
+    free, others = tx.free(urgent=True), tx.free(urgent=False)
+    found = _read(tx, _DUE, {"at": tx.at, "limit": free}) if free > 0 else []
+    return [message for place, message in enumerate(found) if place < others or _is_urgent(message)]
+
+
+def _is_urgent(message: Message) -> bool:
+    return message.notification.priority is Priority.LIFE_SAFETY and message.row.state is Delivery.READY
 
 
 def one(tx: Transaction, notification: str, provider_id: str = "") -> Message | None:
@@ -182,7 +189,7 @@ _ALL = select(outbox)
 _INSERT = Prepared(outbox.insert(), _NAMES)
 _DUE = Prepared(
     _ALL.where(_OPEN, outbox.c.due_at <= bindparam("at"))
-    .order_by(outbox.c.priority.desc(), outbox.c.due_at)
+    .order_by(outbox.c.priority.desc(), text("state = 'ready' DESC"), outbox.c.due_at)
     .limit(bindparam("limit"))
 )
 _ONE = Prepared(_ALL.where(outbox.c.id == bindparam("message")))

@@ -49,7 +49,14 @@ class Transaction:
     """`claims` are to be sent and `looks` to be asked after the commit; `lines` are written by `close`, before it."""
 
     def __init__(
-        self, connection: Connection, world: World, at: Instant, senders: int, *, careful: bool = False
+        self,
+        connection: Connection,
+        world: World,
+        at: Instant,
+        senders: int,
+        *,
+        reserved: int = 0,
+        careful: bool = False,
     ) -> None:
         self.connection = connection
         self.worked = False  #: something was applied
@@ -57,6 +64,7 @@ class Transaction:
         self.world = world
         self.at = at
         self.senders = senders  #: threads that could send at once
+        self.reserved = reserved  #: so many of them send life safety and nothing else
         self.claims: list[Claim] = []
         self.looks: list[Look] = []
         self.lines: list[audit.Line] = []
@@ -91,6 +99,10 @@ class Transaction:
             set_aside(self, item, f"{type(error).__name__}: {error}")
         else:
             savepoint.commit()
+
+    def free(self, *, urgent: bool) -> int:
+        """Threads that could still begin something; urgent: a message of life safety."""
+        return self.senders - len(self.claims) - len(self.looks) - (0 if urgent else self.reserved)
 
     def note(self, what: str, about: str, detail: str = "", who: str = "vorab") -> None:
         """One audit line, written with the change it tells of."""

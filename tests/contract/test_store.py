@@ -162,18 +162,18 @@ def test_without_a_free_sender_the_message_is_ready_and_is_claimed_later(store: 
         take(tx, breach())
         assert tx.claims == []
     with Open(store, at=Instant(NOON + SECOND)) as tx:
-        (message,) = outbox.due(tx, 10)
+        (message,) = outbox.due(tx)
         assert outbox.claim(tx, message) == ""
         assert [claim.fence for claim in tx.claims] == [1]
     with Open(store, at=Instant(NOON + SECOND)) as tx:
-        assert outbox.due(tx, 10) == []
+        assert outbox.due(tx) == []
 
 
 def test_what_is_late_is_withdrawn_and_told(store: Engine) -> None:
     with Open(store, senders=0) as tx:
         take(tx, breach())
     with Open(store, at=Instant(NOON + 2 * MINUTE)) as tx:
-        (message,) = outbox.due(tx, 10)
+        (message,) = outbox.due(tx)
         assert outbox.claim(tx, message) == "expired before it could be sent"
         assert tx.claims == []
 

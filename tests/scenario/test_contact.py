@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy import Engine, select
 
-from deploy.contact import Contact
+from deploy.contact import RESERVED, SENDERS, Contact
 from deploy.store import audit
 from deploy.store.store import open_reader, open_store
 from deploy.store.tables import audit as audit_table
@@ -345,6 +345,21 @@ def test_law_8_more_life_safety_than_expected_is_noted_once_and_never_withheld(t
     with night.reader.connect() as connection:
         about = select(audit_table.c.about).where(audit_table.c.what == "more than expected")
         assert connection.scalars(about).all() == ["ben"]
+
+
+def test_law_8_life_safety_does_not_wait_behind_slow_calls_for_other_messages(night: Night) -> None:
+    night.contact.turn()
+    night.hold = True  # no call comes back
+    for number in range(20):
+        night.finds(breach(onset=Instant(night.clock.at + number)))
+    assert len(night.waiting) == SENDERS - RESERVED
+    night.clock.advance(20 * SECOND)
+    night.contact.turn()  # polls and looks are due
+    assert len(night.waiting) == SENDERS - RESERVED
+    night.finds(breach(onset=Instant(night.clock.at + 100), priority=Priority.LIFE_SAFETY))
+    assert len(night.waiting) == SENDERS - RESERVED + 1
+    night.waiting.pop()()
+    night.phone("ben").receives_sms("Life safety")
 
 
 def test_a_bad_row_is_set_aside_and_the_rest_goes_on(night: Night) -> None:
