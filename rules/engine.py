@@ -17,7 +17,9 @@ from rules.watch import Event, Watch, advance, due, forgettable, withdrawn
 from rules.without import Without
 from rules.witness import good, sounds
 from vorab.errors import ConfigurationError, Corrupt
-from vorab.model import Breach, Instant, Quality, Quantity, Reading, Record, RulesChanged, Sample
+from vorab.model import SECOND, Breach, Instant, Quality, Quantity, Reading, Record, RulesChanged, Sample, Span
+
+GAP = Span(10 * SECOND)  #: between two `until` of an ingest: it writes one each second while it listens
 
 
 class Engine:
@@ -72,7 +74,7 @@ class Engine:
                 ):
                     ear.at = ear.seen = at
                 elif (quality := sounds(reading)) is not None:
-                    self._listen(subject, at, quality)
+                    self._listen(subject, reading, at, quality)
             lines = subject.lines
             for sample in samples:
                 line = lines.get(sample.quantity)
@@ -94,7 +96,7 @@ class Engine:
                     if not sample.channel:
                         self._take(subject, line, sample, reading, at)
         if record.until is not None:
-            self._pass(self._index.clock(record.ingest), record.until, record.run)
+            self._pass(self._index.clock(record.ingest), record.until)
         found, self._found = self._found, []
         return found
 
@@ -115,13 +117,13 @@ class Engine:
         if subject.witness is not None:
             subject.witness.hear(reading, at, self._index.kept)
         if subject.ear is not None and not reading.retained and (quality := sounds(reading)) is not None:
-            self._listen(subject, at, quality)
+            self._listen(subject, reading, at, quality)
         for sample in reading.samples:
             of = subject.channels.get(sample.channel) if sample.channel else subject
             if of is None:
                 continue
             if of.ear is not None and of is not subject and not reading.retained and good(sample):
-                self._listen(of, at, sample.quality)
+                self._listen(of, reading, at, sample.quality)
             line = of.lines.get(sample.quantity)
             if line is not None:
                 self._take(of, line, sample, reading, at)
@@ -136,10 +138,11 @@ class Engine:
         sequence = -1 if reading.sequence is None else reading.sequence
         self._offer(subject, line, Item(at, value, reading.retained, dated, uncertain, sequence))
 
-    def _listen(self, subject: Subject, at: Instant, quality: Quality) -> None:
-        """The sensor spoke."""
+    def _listen(self, subject: Subject, reading: Reading, at: Instant, quality: Quality) -> None:
+        """The sensor spoke; after a gap nobody knows whether it did so before."""
         assert subject.ear is not None
-        self._offer(subject, subject.ear, Item(at, True, uncertain=quality != Quality.GOOD))
+        gap = reading.received_at - subject.clock.until > GAP
+        self._offer(subject, subject.ear, Item(at, True, uncertain=gap or quality != Quality.GOOD))
 
     def _offer(self, subject: Subject, line: Line, item: Item) -> None:
         until = subject.clock.until
@@ -262,13 +265,13 @@ class Engine:
 
     # --- time ---------------------------------------------------------------------------------------------------------
 
-    def _pass(self, clock: Clock, until: Instant, run: Instant) -> None:
+    def _pass(self, clock: Clock, until: Instant) -> None:
         """All that falls due by then happens, each at its own time."""
         if until < clock.until:
             return
-        if run != clock.run:
-            self._begin_run(clock, until)
-        clock.until, clock.run = until, run
+        if until - clock.until > GAP:
+            self._listen_again(clock, until)
+        clock.until = until
         heap = clock.heap
         while heap and heap[0][0] <= until:
             at, key = heappop(heap)
@@ -276,19 +279,15 @@ class Engine:
             if watcher.wake == at:
                 self._happen(watcher, at)
 
-    def _begin_run(self, clock: Clock, until: Instant) -> None:
-        """The first `until` of a run of the ingest: between its last one and this nobody listened.
-
-        That time is no silence of the sensors (law 4), unless one spoke in it and the broker kept that for us.
-        """
+    def _listen_again(self, clock: Clock, until: Instant) -> None:
+        """Between its last `until` and this one nobody listened: that time is no silence of the sensors (law 4)."""
         watchers = [each for each in self._index.watchers.values() if each.clock is clock]
         silences = [watcher for watcher in watchers if isinstance(watcher.when, Silent)]
-        for watcher in silences:
-            line = watcher.line
-            if line.seen == NEVER and not watcher.buffer:
-                line.seen = until
-            elif NEVER < line.seen <= clock.until:
-                line.seen = Instant(until - (clock.until - line.seen))
+        for line, waiting in {watcher.line: bool(watcher.buffer) for watcher in silences}.items():
+            if line.seen == NEVER:
+                line.seen = NEVER if waiting else until
+            elif clock.until != NEVER:
+                line.seen = Instant(until - max(0, clock.until - line.seen))
         for watcher in silences:
             self._schedule(watcher)
 
@@ -429,9 +428,7 @@ class Engine:
         lines = [(*key, _line_state(line)) for key, line in index.lines().items() if _spoken(line)]
         return Known(
             rules_hash=index.hash,
-            clocks=sorted(
-                (ingest, clock.until, clock.run) for ingest, clock in index.clocks.items() if clock.until != NEVER
-            ),
+            clocks=sorted((ingest, clock.until) for ingest, clock in index.clocks.items() if clock.until != NEVER),
             lines=sorted(lines, key=lambda line: (line[0], line[1] or "")),
             watchers=sorted(
                 (key, _watcher_state(watcher)) for key, watcher in index.watchers.items() if _knows(watcher)
@@ -443,9 +440,8 @@ class Engine:
     def _learn(self, known: Known, keys: set[Key]) -> None:
         """What is known of clocks and sensors, and the watches with these keys."""
         index = self._index
-        for ingest, until, run in known.clocks:
-            clock = index.clock(ingest)
-            clock.until, clock.run = until, run
+        for ingest, until in known.clocks:
+            index.clock(ingest).until = until
         lines = index.lines()
         for sensor, quantity, state in known.lines:
             if (sensor, quantity) in lines:

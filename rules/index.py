@@ -41,11 +41,10 @@ class Turn(Struct, frozen=True, array_like=True):
 class Clock:
     """One ingest's time, and what falls due by it."""
 
-    __slots__ = ("heap", "run", "until")
+    __slots__ = ("heap", "until")
 
     def __init__(self) -> None:
         self.until = NEVER
-        self.run = NEVER  #: when the ingest was started that wrote it
         self.heap: list[tuple[Instant, Key]] = []
 
 

@@ -39,6 +39,7 @@ AIRPORT = ROOT / "deploy/sites/airport"
 MONDAY_NOON = Instant(1_764_586_800 * SECOND)  #: 2025-12-01 12:00 in Paris
 CONSOLE = "http://console.test"
 LIFE = 50 * SECOND  #: between two signs of life of the devices
+LISTENS = 10 * SECOND  #: between two signs of life of capture in its log
 
 
 class Device:
@@ -164,7 +165,11 @@ class Airport:
             if self.clock.now() >= end:
                 return
             next_life = (self.clock.now() // LIFE + 1) * LIFE
-            self.clock.at = Instant(min(max(due, self.clock.now() + SECOND // 10), next_life, end))
+            then = Instant(min(max(due, self.clock.now() + SECOND // 10), next_life, end))
+            while not self.deaf and then - self.clock.now() > LISTENS:
+                self.clock.at = Instant(self.clock.now() + LISTENS)
+                self.capture.tick(self.clock.now())
+            self.clock.at = then
             if self.clock.now() == next_life:
                 self._live()
 
@@ -205,8 +210,13 @@ class Airport:
 
     def comes_back(self) -> None:
         """New processes over the same files; what the broker kept comes first."""
-        self.deaf = self.down = False
+        self.down = False
         self._start()
+        self.hears_again()
+
+    def hears_again(self) -> None:
+        """The broker is there again, with what it kept."""
+        self.deaf = False
         waiting, self._queue = self._queue, []
         if waiting:
             self._takes(waiting, drained=False)

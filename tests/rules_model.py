@@ -11,10 +11,11 @@ from rules.limits import Limits
 from rules.ruleset import Rule, RuleSet
 from rules.silent import Silent
 from rules.without import Without
-from vorab.model import Breach, Quality, Quantity, Reading, Record, Sample, SensorId, Span
+from vorab.model import SECOND, Breach, Quality, Quantity, Reading, Record, Sample, SensorId, Span
 
 Edge = tuple[str, int, str, int, str, object, object, str]  #: id, number, edge, at, priority, value, limit, note
 BEFORE_ALL = -(10**20)
+GAP = 10 * SECOND  #: between two untils: an ingest that says nothing for longer does not listen
 
 
 @dataclass
@@ -35,7 +36,7 @@ class Log:
 
     readings: dict[str, list[Heard]]
     untils: dict[str, list[tuple[int, int]]]
-    deaf: dict[str, list[tuple[int, int, int]]]  #: where an ingest began a new run; from and to when nobody listened
+    deaf: dict[str, list[tuple[int, int, int]]]  #: where an ingest listened again; from and to when nobody did
 
 
 @dataclass
@@ -47,22 +48,22 @@ class Value:
     note: str
     own: int = 0  #: the reading's own time
     event: bool = True  #: live, not a state that the broker kept
-    position: int = 0
+    position: int = 0  #: in the log, or of the until that released it
     sure: bool = True  #: it is known when it was said
 
 
 def read(records: list[Record]) -> Log:
     log, position = Log({}, {}, {}), count()
     highest: dict[str, int] = {}
-    runs: dict[str, int] = {}
     for record in records:
         for reading in record.readings:
             log.readings.setdefault(reading.sensor, []).append(Heard(next(position), reading))
         if record.until is not None and record.until >= highest.get(record.ingest, BEFORE_ALL):
             place = next(position)
-            if runs.get(record.ingest, record.run) != record.run:
-                log.deaf.setdefault(record.ingest, []).append((place, highest[record.ingest], record.until))
-            highest[record.ingest], runs[record.ingest] = record.until, record.run
+            before = highest.get(record.ingest, record.until)
+            if record.until - before > GAP:
+                log.deaf.setdefault(record.ingest, []).append((place, before, record.until))
+            highest[record.ingest] = record.until
             log.untils.setdefault(record.ingest, []).append((place, record.until))
     return log
 
@@ -142,7 +143,7 @@ def _in_order(rule: Rule, ingest: str, log: Log, said: list[tuple[Heard, Sample]
         released = _noticed(log, ingest, ready + rule.lateness, heard.position) if rule.lateness else 0
         if released is not None:
             order = (released, ready, heard.at, heard.position) if rule.lateness else (heard.position,)
-            queue.append((order, heard.at, heard.position, floor, heard.reading, sample))
+            queue.append((order, heard.at, released or heard.position, floor, heard.reading, sample))
     queue.sort(key=lambda entry: entry[0])
     seen: list[Value] = []
     newest = BEFORE_ALL
@@ -215,15 +216,20 @@ def _spoke(reading: Reading) -> bool:
     )
 
 
-def _sound(reading: Reading) -> Sample:
-    """The best of what was heard."""
-    return Sample(Quantity.ONLINE, True, "", min(sample.quality for sample in reading.samples))
+def _sound(reading: Reading, clock: int) -> Sample:
+    """The best of what was heard; not sure after a gap, when it may have spoken unheard before."""
+    gap = Quality.UNCERTAIN if reading.received_at - clock > GAP else Quality.GOOD
+    return Sample(Quantity.ONLINE, True, "", max(gap, min(sample.quality for sample in reading.samples)))
 
 
 def _silences(rule: Rule, when: Silent, sensor: SensorId, ruleset: RuleSet, log: Log) -> list[Value]:
     """Where the gaps between two sounds begin to be too long, and where they end."""
     watched = ruleset.watched(sensor)
-    sounds = [(heard, _sound(heard.reading)) for heard in log.readings.get(sensor, []) if _spoke(heard.reading)]
+    sounds = [
+        (heard, _sound(heard.reading, _clock(log, watched.ingest, heard.position)))
+        for heard in log.readings.get(sensor, [])
+        if _spoke(heard.reading)
+    ]
     heard = _in_order(rule, watched.ingest, log, sounds)
     begin = log.untils.get(watched.ingest, [])[:1]
     if begin and not any(place.position < begin[0][0] for place, _ in sounds):
@@ -231,14 +237,18 @@ def _silences(rule: Rule, when: Silent, sensor: SensorId, ruleset: RuleSet, log:
         heard = [Value(at, True, "", BEFORE_ALL, True, begin[0][0])] + [
             Value(max(value.at, at), True, "", value.own, True, value.position, value.sure) for value in heard
         ]
+    deaf = log.deaf.get(watched.ingest, [])
     found = []
     for now, after in zip(heard, [*heard[1:], None], strict=True):
-        heard_at = now.at
-        for place, start, end in log.deaf.get(watched.ingest, []):
-            if now.position < place and (after is None or place < after.position) and heard_at <= start:
-                if heard_at + when.span <= start:
-                    break
-                heard_at += end - start
+        heard_at = lifted = now.at
+        silent = False
+        for place, start, end in deaf:
+            if now.position < place and (after is None or place <= after.position):
+                silent = silent or heard_at + when.span + rule.lateness <= start
+                lifted = end - max(0, start - lifted)
+                heard_at = heard_at if silent else lifted
+        if after is not None:
+            after.at = max(after.at, lifted)
         too_long = heard_at + when.span
         if after is not None and after.at < too_long:
             continue

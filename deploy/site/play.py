@@ -11,7 +11,7 @@ from rules.silent import Silent
 from rules.without import Without
 from vorab.model import SECOND, Breach, Edge, Instant, Quantity, Reading, Record, RuleId, Sample, Span
 
-_EVERY = Span(10 * SECOND)  #: the reader of an example is alive: it says so this often
+_EVERY = Span(10 * SECOND)  #: the reader of an example is alive and somebody listens: they say so this often
 
 
 class Played(Struct, frozen=True):
@@ -45,7 +45,7 @@ def _run(rule: Rule, things: list[Said], last: Instant) -> list[Breach]:
     ends = [thing.at for thing in things if thing.sample is None]
     end = ends[-1] if ends else Instant(last + _rest(rule) + SECOND)
     found: list[Breach] = []
-    alive = _alive(things, end) if isinstance(rule.when, Without) else []
+    alive = _alive(rule, things, end) if isinstance(rule.when, Without | Silent) else []
     for ordinal, thing in enumerate(sorted([*things, *alive], key=lambda thing: thing.at)):
         samples = [] if thing.sample is None else [thing.sample]
         reading = Reading(thing.sensor, samples, thing.at, thing.at, ordinal, dated=True)
@@ -53,9 +53,9 @@ def _run(rule: Rule, things: list[Said], last: Instant) -> list[Breach]:
     return found + engine.apply(Record("main", MIDNIGHT, [], until=end))
 
 
-def _alive(things: list[Said], end: Instant) -> list[Said]:
-    """The reader of the example says regularly that it is there."""
-    online = Sample(Quantity.ONLINE, True)
+def _alive(rule: Rule, things: list[Said], end: Instant) -> list[Said]:
+    """The reader of the example says regularly that it is there; where silence matters, only the clock goes on."""
+    online = Sample(Quantity.ONLINE, True) if isinstance(rule.when, Without) else None
     first = things[0].at - _EVERY
     return [Said(Instant(at), READER, online) for at in range(first, end, _EVERY)]
 

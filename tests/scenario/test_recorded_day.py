@@ -128,7 +128,7 @@ def rooms(chance: random.Random) -> Iterator[Said]:
         while at < DAY:
             warm += chance.uniform(-0.9, 0.9) + (23.5 - warm) * 0.03
             humid += chance.uniform(-4, 4) + (45 - humid) * 0.03
-            samples = [Sample(Quantity.TEMPERATURE, round(warm, 1)), Sample(Quantity.HUMIDITY, round(humid))]
+            samples = [Sample(Quantity.TEMPERATURE, round(warm, 1)), Sample(Quantity.HUMIDITY, float(round(humid)))]
             if chance.random() < 0.01:
                 samples[0] = Sample(Quantity.TEMPERATURE, chance.choice([None, 999.0]), quality=Quality.BAD)
             if not quiet < at < quiet + 40 * MINUTE:
@@ -153,11 +153,11 @@ def others(chance: random.Random) -> Iterator[Said]:
 
 
 def batches(arrivals: list[tuple[int, int, Reading]]) -> list[Record]:
-    """Each ingest closes a record every 25 s; `west` hears nothing between 12:00 and 13:00."""
+    """Each ingest closes a record every 10 s; `west` hears nothing between 12:00 and 13:00."""
     ingests = {id_: watched.ingest for id_, watched in airport().sensors.items()}
     records, waiting = [], {"main": [], "west": []}  # type: ignore[var-annotated] # of readings
     arrivals = list(reversed(arrivals))
-    for until in range(MIDNIGHT, MIDNIGHT + DAY + HOUR, 25 * SECOND):
+    for until in range(MIDNIGHT, MIDNIGHT + DAY + HOUR, 10 * SECOND):
         while arrivals and arrivals[-1][0] <= until:
             reading = arrivals.pop()[2]
             waiting[ingests[reading.sensor]].append(reading)

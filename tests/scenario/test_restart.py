@@ -112,6 +112,20 @@ def test_a_restart_in_the_middle_of_a_ladder_asks_nobody_twice_and_forgets_nobod
     airport.passes(minutes=10)
 
 
+def test_a_broker_that_was_away_makes_nobody_silent_and_whoever_stays_so_is_told(airport: Airport) -> None:
+    airport.passes(minutes=2)
+    airport.deaf = True
+    airport.dead.add("gate-b12-badge")
+    airport.passes(minutes=60)
+    airport._queue.clear()  # nobody could say anything
+    airport.hears_again()
+    airport.passes(minutes=12)
+    assert airport.incidents() == []
+    airport.passes(minutes=4)
+    assert [incident.breach.subject for incident in airport.incidents()] == ["gate-b12-badge"]
+    airport.phone("dora").receives_sms("Sensor stumm", "gate B12")
+
+
 def test_silence_while_we_were_deaf_is_nobody_s_fault(airport: Airport) -> None:
     airport.passes(minutes=2)
     airport.goes_down()

@@ -10,7 +10,7 @@ badge@3  reader@3 the badge reader reads a granted badge; says that it is there
 refused@3         it refuses one
 gateway@3  gateway-off@3  gateway-on@3   the gateway of door and reader is heard; says that it is offline, online
 until@9  other@9  the door's ingest, another ingest has got so far
-run@9             the door's ingest was started again
+until@9..60       and went on listening up to then
 """
 
 import re
@@ -93,18 +93,18 @@ def site(*rules: Rule, **watched: object) -> RuleSet:
     )
 
 
-def record(thing: str, ordinal: int = 0, run: Instant = START) -> Record:
+def record(thing: str, ordinal: int = 0) -> Record:
     found = _THING.fullmatch(thing)
     assert found, thing
     kept, word, own, arrived = found.groups()
     if word in ("until", "other"):
-        return Record("main" if word == "until" else "other", run, until=at(float(own)))
+        return Record("main" if word == "until" else "other", START, until=at(float(own)))
     received_at = at(float(arrived or own))
     measured_at = received_at if own is None else at(float(own))
     quality = Quality.UNCERTAIN if own is None else Quality.GOOD
     sensor, sample = _sample(word, quality)
     reading = Reading(sensor, [sample], measured_at, received_at, ordinal, own is not None, bool(kept))
-    return Record("main", run, [reading])
+    return Record("main", START, [reading])
 
 
 def _sample(word: str, quality: Quality) -> tuple[SensorId, Sample]:
@@ -122,13 +122,12 @@ def _sample(word: str, quality: Quality) -> tuple[SensorId, Sample]:
 
 
 def records(story: str) -> list[Record]:
-    found, run = [], START
-    for ordinal, thing in enumerate(story.split()):
-        if thing.startswith("run@"):
-            run = at(float(thing[4:]))
-        else:
-            found.append(record(thing, ordinal, run))
-    return found
+    things: list[str] = []
+    for thing in story.split():
+        start, _, end = thing.partition("..")
+        things += [f"until@{time}" for time in range(int(start[6:]), int(end), 5)] if end else []
+        things.append(f"until@{end}" if end else start)
+    return [record(thing, ordinal) for ordinal, thing in enumerate(things)]
 
 
 def play(ruleset: RuleSet, story: str) -> list[Breach]:

@@ -112,9 +112,9 @@ def test_a_changed_without_that_was_raised_waits_for_the_door() -> None:
 
 def test_a_new_silence_begins_with_its_rule() -> None:
     silent = rule(Silent(s(15)))
-    assert told(story(site(), "shut@0 until@50", site(silent), "until@64 until@65")) == ["raised@65"]
+    assert told(story(site(), "shut@0 until@50", site(silent), "until@50..65")) == ["raised@65"]
     longer = rule(Silent(s(20)))
-    assert told(story(site(silent), "shut@0 until@14", site(longer), "until@99")) == ["raised@34"]
+    assert told(story(site(silent), "shut@0 until@14", site(longer), "until@14..99")) == ["raised@34"]
 
 
 def test_other_limits_know_the_last_value() -> None:

@@ -9,7 +9,7 @@ from rules.silent import Silent
 from rules.state import State
 from rules.without import Without
 from tests.unit.rules.story import DOOR, at, play, rule, s, site, told
-from vorab.model import Priority, Quantity, Reading, Record, Sample, SensorId
+from vorab.model import Priority, Quantity, Reading, Record, RuleId, Sample, SensorId
 
 OPEN = State(Quantity.OPEN, True)
 LOW, MEDIUM, HIGH = Priority.LOW, Priority.MEDIUM, Priority.HIGH
@@ -263,30 +263,33 @@ QUIET = Silent(s(15))
         ("shut@0 until@60", ["raised@15"]),
         ("shut@0 shut@10 until@24", []),
         ("shut@0 shut@10 until@25", ["raised@25"]),
-        ("shut@0 shut@30", ["raised@15", "cleared@30"]),  # nobody woke us in between
-        ("shut@0 shut@15", ["raised@15", "cleared@15"]),
-        ("shut@0 shut@30 until@45", ["raised@15", "cleared@30", "raised@45"]),
+        ("shut@0 until@0..14 shut@20", ["raised@15", "cleared@20"]),  # nobody woke us in between
+        ("shut@0 until@0..14 shut@15", ["raised@15", "cleared@15"]),
+        ("shut@0 until@0..30 shut@30 until@30..45", ["raised@15", "cleared@30", "raised@45"]),
         ("shut@0 bad@10 until@15", ["raised@15"]),  # only good readings count
         ("shut@0 20@10 until@24", []),  # of any quantity
         ("shut@0 online@10 until@24", []),
         ("shut@0 offline@10 until@15", ["raised@15"]),  # somebody else said that of it
         ("shut@0 kept:open@5>10 kept:20@>12 until@15", ["raised@15"]),  # retained: nobody spoke
-        ("until@100 until@114", []),  # never heard: from the first until
-        ("until@100 until@115", ["raised@115"]),
-        ("until@100 until@200 shut@201", ["raised@115", "cleared@201"]),
+        ("until@100..114", []),  # never heard: from the first until
+        ("until@100..115", ["raised@115"]),
+        ("until@100..200 shut@201", ["raised@115", "cleared@201"]),
         ("shut@0", []),  # a deaf ingest stops the clock
         ("shut@0 other@99", []),  # and another one's does not drive it
         ("shut@0 until@10 shut@5>11 until@24", []),  # late, heard all the same: at our clock
-        ("shut@0 until@10 shut@5>11 until@25", ["raised@25"]),
+        ("shut@0 until@10 shut@5>11 until@10..25", ["raised@25"]),
         ("shut@10 shut@5>11 until@25", ["raised@25"]),  # history
-        ("badge@0 until@1 until@99", ["raised@16"]),  # somebody else's
+        ("badge@0 until@1..99", ["raised@16"]),  # somebody else's
         ("shut@0 until@5 shut@>60 until@60", []),  # it spoke while we were away; nobody knows when
-        ("shut@0 until@5 shut@>60 until@75", ["raised@75"]),
-        ("shut@0 until@5 shut@30>60 until@60", ["raised@15", "cleared@30", "raised@45"]),  # it says when
-        ("shut@0 until@5 run@60 until@60 until@69", []),  # while we did not listen, nobody was silent
-        ("shut@0 until@5 run@60 until@60 until@70", ["raised@70"]),
-        ("shut@0 until@5 run@60 shut@50>60 until@60 until@65", ["raised@15", "cleared@50", "raised@65"]),
-        ("shut@0 until@15 run@60 until@60 shut@61", ["raised@15", "cleared@61"]),  # it was before
+        ("shut@0 until@5 shut@>60 until@60..75", ["raised@75"]),
+        ("shut@0 until@5 until@60..69", []),  # while we did not listen, nobody was silent
+        ("shut@0 until@5 until@60..70", ["raised@70"]),
+        ("shut@0 until@5 shut@50>60 until@60..74", []),  # nor before it said this, nor after
+        ("shut@0 until@5 shut@50>60 until@60..75", ["raised@75"]),
+        ("shut@0 until@5 shut@5.9 until@60..74", []),
+        ("shut@0 until@5 until@60..65 until@200..204", []),
+        ("shut@0 until@5 until@60..65 until@200..205", ["raised@205"]),
+        ("shut@0 until@0..15 until@60 shut@61", ["raised@15", "cleared@61"]),  # it was before
     ],
 )
 def test_a_sensor_that_is_silent(story: str, found: list[str]) -> None:
@@ -297,7 +300,7 @@ def test_a_sensor_that_is_silent(story: str, found: list[str]) -> None:
     ("story", "note"),
     [
         ("shut@0 until@15", "sensor door silent since 2025-11-24T16:00:00Z"),
-        ("until@0 until@15", "sensor door never heard"),
+        ("until@0..15", "sensor door never heard"),
         ("shut@0 gateway-off@5 until@15", "gateway gateway offline since 2025-11-24T16:00:05Z"),
         ("shut@0 kept:gateway-off@>5 until@15", "gateway gateway offline since 2025-11-24T16:00:05Z"),
         ("shut@0 gateway-off@5 gateway-on@6 until@15", "sensor door silent since 2025-11-24T16:00:00Z"),
@@ -310,11 +313,18 @@ def test_it_says_who_is_silent(story: str, note: str) -> None:
     assert [breach.note for breach in breaches] == [note]
 
 
+def test_while_nobody_listens_no_rule_counts_and_each_only_once() -> None:
+    both = site(rule(QUIET), rule(Silent(s(40)), id=RuleId("patient")))
+    found = play(both, "shut@0 until@0..14 until@30..31 until@60..100")
+    assert [(breach.rule, *told([breach])) for breach in found] == [("rule", "raised@31"), ("patient", "raised@85")]
+
+
 def test_silence_has_delays_too() -> None:
     slow = site(rule(QUIET, for_=5, clear_for=20))
     assert told(play(slow, "shut@0 shut@19 until@99")) == ["raised@39"]
-    assert told(play(slow, "shut@0 shut@25 until@99")) == ["raised@20"]  # silent again before the off-delay was over
-    assert told(play(slow, "shut@0 shut@25 shut@35 shut@44 until@50")) == ["raised@20", "cleared@45"]
+    again = "shut@0 until@0..25 shut@25 until@25..99"  # silent again before the off-delay was over
+    assert told(play(slow, again)) == ["raised@20"]
+    assert told(play(slow, "shut@0 until@0..25 shut@25 shut@35 shut@44 until@25..50")) == ["raised@20", "cleared@45"]
 
 
 # --- lateness ---------------------------------------------------------------------------------------------------------
