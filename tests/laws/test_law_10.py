@@ -1,9 +1,10 @@
 """Law 10, nothing is swallowed: what cannot be understood is kept with bytes and reason, and can be processed again."""
 
 import pytest
+from msgspec.structs import replace
 
 from tests.airport import Airport
-from vorab.model import PersonId
+from vorab.model import PersonId, Quantity, Sample, SensorId
 
 HOSTILE = {
     "no UTF-8": b"\xff\xfe\x00",
@@ -40,6 +41,18 @@ def test_law_10_a_topic_nobody_can_mean_is_kept_too(airport: Airport, topic: str
 
 def test_law_10_it_is_processed_again_once_the_cause_is_mended(airport: Airport) -> None:
     airport.hears("zigbee2mqtt/gate-b12-door", b'{"contact": tr')
-    [(number, _)] = airport.log.reader().quarantine()
-    airport.capture.quarantine_again("try-1", PersonId("operator"), [number])
-    assert len(airport.log.reader().quarantine()) == 1  # still not understood, so still here
+    airport.hears("zigbee2mqtt/cafe-c3-climate", b'{"temperature": 28.5}')  # nobody knows this sensor yet
+    at = airport.clock.now()
+    assert len(airport.log.reader().quarantine()) == 2
+    airport.passes(minutes=5)
+    airport.goes_down()
+    cafe = next(sensor for sensor in airport.site.sensors if sensor.id == "cafe-c2-climate")
+    claimed = replace(cafe, id=SensorId("cafe-c3-climate"), topic="zigbee2mqtt/cafe-c3-climate")
+    airport.site = replace(airport.site, sensors=[*airport.site.sensors, claimed])
+    airport.comes_back()
+    airport.capture.quarantine_again("try-1", PersonId("operator"), None)
+    warm = Sample(Quantity.TEMPERATURE, 28.5)
+    found = [reading for _, record in airport.log.reader().records(1) for reading in record.readings]
+    assert [(one.samples, one.at) for one in found if one.sensor == claimed.id] == [([warm], at)]
+    [(_, kept)] = airport.log.reader().quarantine()
+    assert kept.payload == b'{"contact": tr', "still not understood, so still here"
