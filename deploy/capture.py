@@ -10,7 +10,8 @@ import select
 import signal
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from heapq import merge
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -20,11 +21,11 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from deploy import runtime
-from deploy.log.sqlite import Checkpoint, Counts, SqliteLog
+from deploy.log.sqlite import Checkpoint, Counts, Reader, SqliteLog
 from deploy.site.load import load
 from deploy.wake import POLL_S, Bell, Ringer
 from ingest.mqtt import QOS, Publish, Session
-from ingest.normalise import Normaliser, filters
+from ingest.normalise import RECENT, Normaliser, filters
 from rules.engine import Engine
 from rules.ruleset import RuleSet, unpack
 from vorab.errors import ConfigurationError, Corrupt, Malformed
@@ -86,8 +87,8 @@ class Capture:
         self._checkpointed = store.next
         self._checkpoint_due = Instant(now + CHECKPOINT_EVERY)
         self._housekeep_due = now
-        for record in store.reader().tail(TAIL):
-            self.normaliser.remember(record)
+        for stored in _tail(store.reader()):
+            self.normaliser.remember(stored)
         self._change_rules(site)
 
     def take(
@@ -163,6 +164,16 @@ class Capture:
         self.store.append(record, breaches, quarantined, counts, settled)
         if breaches:
             self.found()
+
+
+def _tail(reader: Reader) -> Iterator[Record | Quarantined]:
+    """What was received last, in the order in which it was."""
+    said = (record for record in reader.tail(TAIL) if record.readings)
+    return merge(said, reader.quarantine_tail(RECENT), key=_received_at)
+
+
+def _received_at(stored: Record | Quarantined) -> Instant:
+    return stored.received_at if isinstance(stored, Quarantined) else stored.readings[-1].received_at
 
 
 def _restored(store: SqliteLog) -> Engine:

@@ -27,6 +27,13 @@ Mark = tuple[int | None, int]
 Window = dict[Mark, Instant]  #: the last of one sensor, in the order in which they came, and when each was measured
 
 
+class Refused(Struct, frozen=True):
+    """A quarantined message, as far as it is needed to know it again."""
+
+    packet_id: int
+    fingerprint: int  #: crc32 of the payload
+
+
 class Decoding(Struct, frozen=True):
     """How the messages of one type are read."""
 
@@ -69,7 +76,7 @@ class Normaliser:
         self._patterns = _patterns(self._sensors.values())
         self._windows: dict[SensorId, Window] = {}
         self._sources: dict[bytes, Source] = {}
-        self._recent: dict[bool, deque[Reading]] = {False: deque(maxlen=RECENT), True: deque(maxlen=RECENT)}
+        self._recent: dict[bool, deque[Reading | Refused]] = {lane: deque(maxlen=RECENT) for lane in (False, True)}
 
     def sort(
         self, publishes: Sequence[Publish], now: Instant, *, life_safety: bool = False, drained: bool = True
@@ -93,20 +100,29 @@ class Normaliser:
                 self._decode(source, publish, now, ordinal, drained, result)
         self.ordinal = ordinal
         self._recent[life_safety].extend(result.readings)
+        self._recent[life_safety].extend(map(_refused, result.quarantined))
         return result
 
     def again(self, kept: Quarantined) -> Reading | None:
-        """A quarantined message after its cause was mended; None = it holds nothing.  Raises Malformed: still not."""
+        """A quarantined message after its cause was mended; None = it holds nothing, or nothing new.
+
+        Raises Malformed: still not.
+        """
         flags = RETAIN if kept.retained else 0
         publish = (kept.topic, kept.payload, flags, kept.packet_id)
-        return self._reading(self._source(kept.topic), publish, kept.received_at, kept.ordinal, drained=True)
+        source = self._source(kept.topic)
+        reading = self._reading(source, publish, kept.received_at, kept.ordinal, drained=True)
+        return None if reading is None or self._known(source, reading, flags | DUP) else reading
 
-    def remember(self, record: Record) -> None:
-        """A record from the log's tail, in order: its messages will be known again."""
-        for reading in record.readings:
+    def remember(self, stored: Record | Quarantined) -> None:
+        """From the log's tail, in the order in which it came: its messages will be known again."""
+        if isinstance(stored, Quarantined):
+            self._recent[self._source(stored.topic).life_safety].append(_refused(stored))
+            return
+        for reading in stored.readings:
             if reading.dated or reading.sequence is not None:
                 _mark(self._window(reading.sensor), reading)
-        self._recent[record.life_safety].extend(record.readings)
+        self._recent[stored.life_safety].extend(stored.readings)
 
     def forget(self, *, life_safety: bool) -> None:
         """The broker began a new session: it knows no packet id of the old one, and neither must we."""
@@ -116,6 +132,9 @@ class Normaliser:
         self, source: Source, publish: Publish, now: Instant, ordinal: int, drained: bool, result: Sorted
     ) -> None:
         topic, payload, flags, packet_id = publish
+        if flags & DUP and self._repeated(source, packet_id, zlib.crc32(payload)):
+            result.duplicates += 1
+            return
         try:
             reading = self._reading(source, publish, now, ordinal, drained=drained)
         except Malformed as error:
@@ -156,17 +175,19 @@ class Normaliser:
         dated = own is not None
         return Reading(source.sensor, samples, at, now, ordinal, dated, retained, sequence, packet_id, fingerprint)
 
-    def _known(self, source: Source, reading: Reading, flags: int) -> bool:
-        """Whether this message was stored already (DESIGN §4, Duplicates)."""
-        if reading.dated or reading.sequence is not None:
-            if _seen(source.window, reading, flags):
-                return True
-            _mark(source.window, reading)
-            return False
-        if not flags & DUP:
-            return False
-        same = (reading.packet_id, reading.fingerprint)
+    def _repeated(self, source: Source, packet_id: int, fingerprint: int) -> bool:
+        """Whether this message of the broker's was stored already, as a reading or in quarantine."""
+        same = (packet_id, fingerprint)
         return any((other.packet_id, other.fingerprint) == same for other in self._recent[source.life_safety])
+
+    def _known(self, source: Source, reading: Reading, flags: int) -> bool:
+        """Whether this reading was stored already, by its own time or number (DESIGN §4, Duplicates)."""
+        if not reading.dated and reading.sequence is None:
+            return False
+        if _seen(source.window, reading, flags):
+            return True
+        _mark(source.window, reading)
+        return False
 
     def _source(self, topic: bytes) -> Source:
         source = self._sources.get(topic)
@@ -324,6 +345,10 @@ def _uncertain(sample: Sample) -> Sample:
     if sample.quality is Quality.BAD:
         return sample
     return Sample(sample.quantity, sample.value, sample.channel, Quality.UNCERTAIN)
+
+
+def _refused(kept: Quarantined) -> Refused:
+    return Refused(kept.packet_id, zlib.crc32(kept.payload))
 
 
 def _seen(window: Window, reading: Reading, flags: int) -> bool:

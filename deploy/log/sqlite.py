@@ -244,6 +244,17 @@ class Reader:
         for _, record in self.records(start):
             yield record
 
+    def quarantine_tail(self, messages: int, records: int = 10_000) -> Iterator[Quarantined]:
+        """The last messages that were not understood, in order, settled or not; none older than the last records."""
+        for ordinal, topic, payload, reason, at, retained, packet_id in self._db.execute(
+            "SELECT ordinal, topic, payload, reason, received_at, retained, packet_id FROM quarantine"
+            " WHERE number > (SELECT MAX(number) FROM quarantine) - ? AND received_at >="
+            " (SELECT MIN(received_at) FROM (SELECT received_at FROM batches ORDER BY position DESC LIMIT ?))"
+            " ORDER BY number",
+            (messages, records),
+        ):
+            yield Quarantined(ordinal, topic, payload, reason, at, bool(retained), packet_id)
+
     def newest(self) -> Instant | None:
         """The time at which the log ends; None in an empty one."""
         query = "SELECT MAX(received_at) FROM (SELECT received_at FROM batches ORDER BY position DESC LIMIT 100)"

@@ -11,6 +11,7 @@ import pytest
 from deploy.capture import Capture, Commands, IngestClock
 from deploy.log.sqlite import SqliteLog
 from ingest.mqtt import DUP, Publish
+from ingest.normalise import RECENT
 from rules.limits import Limits
 from rules.ruleset import Rule, RuleSet, Watched, hash_of, pack
 from rules.state import State
@@ -252,6 +253,41 @@ def test_a_message_is_taken_out_of_quarantine_once(house: House) -> None:
     house.starts(claimed())
     house.capture.quarantine_again("command-1", PersonId("ana"), None)
     assert len([each for _, each in house.log.reader().records(1) if each.readings]) == 1
+
+
+@pytest.mark.parametrize("payload", ['{"temperature":20}', '{"temperature":20,"last_seen":"2025-11-24T15:59:58Z"}'])
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize("mended", [False, True])
+def test_a_quarantined_message_that_the_broker_repeats_is_kept_and_applied_once(
+    house: House, payload: str, restart: bool, mended: bool
+) -> None:
+    house.says("zigbee2mqtt/new", payload, 7)  # and killed before the acknowledgement
+    if restart or mended:
+        house.starts(claimed() if mended else None)
+    assert house.says("zigbee2mqtt/new", payload, 7, 2 | DUP) == [7]
+    house.says("zigbee2mqtt/new", payload, 8)  # and here is another one, perhaps of the same bytes
+    assert house.log
+    assert len(house.log.reader().quarantine()) == (1 if mended else 2)
+    house.starts(claimed())
+    house.capture.quarantine_again("c1", PersonId("ana"), None)
+    readings = [reading for _, each in house.log.reader().records(1) for reading in each.readings]
+    assert len(readings) == (1 if "last_seen" in payload else 2)
+    assert house.log.reader().quarantine() == []
+    house.starts(claimed())
+    house.says("zigbee2mqtt/new", payload, 7, 2 | DUP)
+    assert sum(len(each.readings) for _, each in house.log.reader().records(1)) == len(readings)
+
+
+def test_what_was_quarantined_long_ago_is_no_repetition(house: House) -> None:
+    """Packet ids come round again: only the last messages of a session can be repeated."""
+    assert house.log
+    house.says("zigbee2mqtt/gate", "cat", 7)
+    room = [(b"zigbee2mqtt/room", b'{"temperature":20}', 2, number % 65535 + 1) for number in range(RECENT)]
+    house.now = Instant(house.now + SECOND)
+    house.capture.take(room, house.now)
+    house.starts()
+    house.says("zigbee2mqtt/gate", "cat", 7, 2 | DUP)
+    assert len(house.log.reader().quarantine()) == 2
 
 
 def test_commands_are_read_from_the_store_of_contact(
