@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from vorab.errors import ConfigurationError
@@ -17,7 +17,12 @@ from vorab.site import Site
 
 READY_WITHIN_S = 10.0
 STOP_WITHIN_S = 5.0
-PLACES = ("/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto", ".venv/servers/usr/sbin/mosquitto")
+#: The last is where tests/servers unpacks it without root.
+PLACES = (
+    Path("/usr/sbin/mosquitto"),
+    Path("/usr/local/sbin/mosquitto"),
+    Path(__file__).parents[1] / ".venv/servers/mosquitto",
+)
 
 #: Mosquitto's defaults drop messages of a busy or absent subscriber; these keep them.  Saved each second: after every
 #: change (autosave_on_changes) it would write its whole store for each message, and carry a thousandth of the load.
@@ -45,18 +50,19 @@ class Handle:
     host: str
     port: int
     describes: str
-    _process: subprocess.Popen[bytes] | None = None  #: ours to stop
+    process: subprocess.Popen[bytes] | None = None  #: ours to watch over and to stop
+    argv: list[str] = field(default_factory=list)  #: how to start it again, on the same port
 
     def stop(self) -> None:
         """Also saves what Mosquitto still holds for its sessions."""
-        if self._process is None:
+        if self.process is None:
             return
-        self._process.terminate()
+        self.process.terminate()
         try:
-            self._process.wait(STOP_WITHIN_S)
+            self.process.wait(STOP_WITHIN_S)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self.process.kill()
+            self.process.wait()
 
 
 def start(site: Site, data: Path) -> Handle:
@@ -76,7 +82,7 @@ def start(site: Site, data: Path) -> Handle:
 
 def mosquitto() -> str | None:
     """Where the program is; None = not on this machine."""
-    return shutil.which("mosquitto") or next((place for place in PLACES if Path(place).exists()), None)
+    return shutil.which("mosquitto") or next((str(place) for place in PLACES if place.exists()), None)
 
 
 def die_with_parent() -> None:
@@ -104,7 +110,7 @@ def _started(argv: list[str], port: int, data: Path, describes: str) -> Handle:
             start_new_session=True,  # Ctrl-C is for the supervisor
             preexec_fn=die_with_parent,  # nobody who starts a broker has threads yet
         )
-    handle = Handle("127.0.0.1", port, describes, process)
+    handle = Handle("127.0.0.1", port, describes, process, argv)
     deadline = time.monotonic() + READY_WITHIN_S
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):

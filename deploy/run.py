@@ -81,7 +81,7 @@ class Child:
         )
         self.started_at = time.monotonic()
 
-    def tend(self, say: Callable[[str], None]) -> None:
+    def tend(self, tell: Callable[[str], None]) -> None:
         """Starts it when it is due; notices when it has ended."""
         if self.process is None:
             if time.monotonic() >= self.start_at:
@@ -95,11 +95,11 @@ class Child:
         self.ends = 1 if lived > STEADY_AFTER_S else self.ends + 1
         if code == NEEDS_A_PERSON:
             self.start_at = float("inf")
-            say(f"{self.name} stopped and needs a person: see the line above")
+            tell(f"{self.name} stopped and needs a person: see the line above")
             return
         wait = BACK_OFF_S[min(self.ends, len(BACK_OFF_S)) - 1]
         self.start_at = time.monotonic() + wait
-        say(f"{self.name} ended with {_how(code)} after {lived:.1f} s; started again in {wait:g} s")
+        tell(f"{self.name} ended with {_how(code)} after {lived:.1f} s; started again in {wait:g} s")
 
     def stop(self, within_s: float) -> None:
         if self.process is None:
@@ -173,9 +173,14 @@ def _handsets(site: Site) -> bytes:
     return msgspec.json.encode(rows)
 
 
+def say(line: str) -> None:
+    out.print(f"[yellow]vorab:[/] {line}")
+
+
 def run(site_folder: Path, data: Path) -> int:
     """Runs until a signal says stop.  Raises ConfigurationError before anything is started."""
     began = time.monotonic()
+    os.umask(0o077)  # numbers, texts and secrets are nobody else's
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder = DataFolder(data)
     data = folder.path
@@ -191,6 +196,8 @@ def run(site_folder: Path, data: Path) -> int:
 
     demo_broker = broker.start(site, data)
     running: list[Child] = []
+    if demo_broker.process is not None:
+        running.append(Child("broker", demo_broker.argv, {}, process=demo_broker.process, started_at=began))
     try:
         console_port = free_port(8080)
         phones_port = free_port(console_port + 1) if site.demo else None
@@ -200,20 +207,19 @@ def run(site_folder: Path, data: Path) -> int:
         running += children(site_folder, data, environment)
         secret = first_secret(data)
         for child in running:
-            child.start()
+            child.tend(say)
         _await_listening([port for port in (console_port, phones_port) if port is not None], running, stopping)
         if not stopping:
             _greet(site, data, console_port, phones_port, secret, demo_broker, time.monotonic() - began)
         while not stopping:
             for child in running:
-                child.tend(lambda line: out.print(f"[yellow]vorab:[/] {line}"))
+                child.tend(say)
             time.sleep(0.1)
     finally:
         out.print("stopping …")
         deadline = time.monotonic() + STOP_WITHIN_S
         for child in reversed(running):
             child.stop(max(0.5, deadline - time.monotonic()))
-        demo_broker.stop()
         (data / "runtime.json").unlink(missing_ok=True)
         folder.release()
     return 0
@@ -227,7 +233,7 @@ def _await_listening(ports: list[int], running: list[Child], stopping: list[int]
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
                 break
             for child in running:
-                child.tend(lambda line: out.print(f"[yellow]vorab:[/] {line}"))
+                child.tend(say)
             if time.monotonic() > deadline:
                 raise ConfigurationError(f"port {port}: nothing answers after 60 s; the lines above say why")
             time.sleep(0.05)

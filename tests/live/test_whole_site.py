@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from benchmarks.load import Publisher
+from deploy import broker
 from tests.airport import AIRPORT, ROOT, numbers
 
 pytestmark = pytest.mark.live
@@ -34,7 +35,7 @@ PEOPLE = {
 
 @pytest.fixture
 def mosquitto() -> None:
-    if shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin") is None:
+    if broker.mosquitto() is None:
         message = "mosquitto is not installed: apt install mosquitto"
         pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
 
@@ -237,6 +238,24 @@ def test_a_process_that_dies_is_started_again_and_the_others_go_on(running: Runn
     os.kill(contact, signal.SIGKILL)
     within(20, lambda: named("contact") not in ([], [contact]), "contact started again")
     assert named("capture") == [capture]
+    running.says("access/gate-b11-badge", online=True)
+    running.says("zigbee2mqtt/gate-b11-door", contact=False)
+    within(15, lambda: any("B11" in text for text in running.texts("ana")), "the alarm all the same")
+
+
+def test_a_broker_that_dies_is_started_again_and_the_doors_are_heard(running: Running) -> None:
+    def mosquittos() -> list[int]:
+        found = []
+        for pid in family(running.process.pid):
+            with contextlib.suppress(OSError):
+                if b"mosquitto.conf" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    found.append(pid)
+        return found
+
+    [before] = mosquittos()
+    os.kill(before, signal.SIGKILL)
+    within(10, lambda: mosquittos() not in ([], [before]), "the broker started again")
+    time.sleep(3)  # until capture has connected again
     running.says("access/gate-b11-badge", online=True)
     running.says("zigbee2mqtt/gate-b11-door", contact=False)
     within(15, lambda: any("B11" in text for text in running.texts("ana")), "the alarm all the same")
