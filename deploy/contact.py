@@ -39,7 +39,7 @@ from notifiers.delivery import Change
 from notifiers.text import Texts
 from vorab import crash
 from vorab.errors import ConfigurationError, TemporaryFailure
-from vorab.model import DAY, MILLISECOND, MINUTE, SECOND, Breach, Delivery, IncidentId, Instant, Receipt, Span
+from vorab.model import DAY, MILLISECOND, MINUTE, SECOND, Breach, Delivery, IncidentId, Instant, Priority, Receipt, Span
 from vorab.ports import Channel, Clock, Directory, Inbound
 from vorab.site import Site
 from workflows.directory.stub import SiteDirectory
@@ -49,6 +49,7 @@ SENDERS = 8  #: threads that talk to providers
 RESERVED = 2  #: of them, which only hand over life safety, so that it waits for no other message
 SENDERS_FIRST = Span(2 * MILLISECOND)  #: after handing jobs over, this thread stays out of their way for so long
 POLL_EVERY = 10 * SECOND
+ANSWERS_WITHIN = Span(5 * SECOND)  #: after a start nobody is asked, but for life safety, until the first poll is back
 OVERLAP = MINUTE  #: polled again, because a provider's list may lag
 PUT_OFF = MINUTE  #: what could not be handled is tried again after this
 
@@ -124,7 +125,8 @@ class Contact:
         now = clock.now()
         self._poll_at: dict[str, Instant] = {name: now for name, one in channels.items() if hasattr(one, "replies")}
         self._polled: dict[str, Instant] = {}
-        self._first_polls = set(self._poll_at)  #: at the start, whatever is open
+        self._first_polls = set(self._poll_at)  #: not back yet: what people wrote while we were down is not known
+        self._quiet_until = Instant(now + ANSWERS_WITHIN)  #: at the latest
         self._seal_at, self._count_at = now, Instant(now + MINUTE)
         with store.begin() as connection:
             self._cursor = cursor(connection, "breaches")
@@ -156,6 +158,7 @@ class Contact:
         """Whether anything was done, and what lies ahead after it."""
         heard = [self._heard.get() for _ in range(self._heard.qsize())]
         self._busy -= len(heard)
+        self._first_polls -= {one.job.channel for one in heard if isinstance(one.job, Poll)}
         self._polled |= {one.job.channel: one.job.at for one in heard if isinstance(one.job, Poll) and not one.failure}
         breaches = self._breaches.breaches_after(self._cursor, AT_ONCE)
         try:
@@ -180,14 +183,18 @@ class Contact:
         """Answers come first, so that nobody is asked for what somebody has taken (law 8)."""
         with self._store.begin() as connection:
             free = max(0, self._senders - self._busy)
-            tx = Transaction(connection, self._world, now, free, reserved=RESERVED, careful=careful)
+            quiet = self._is_quiet(now)
+            reserved = SENDERS if quiet else RESERVED
+            tx = Transaction(connection, self._world, now, free, reserved=reserved, careful=careful)
             ahead = Ahead(*_AHEAD.run(connection).fetchone())
-            if ahead.inbox is not None:
+            polls = [one for one in heard if isinstance(one.job, Poll)]
+            tx.each(polls, _take_in, _drop)
+            if polls or ahead.inbox is not None:
                 tx.each(inbox.waiting(tx, AT_ONCE), inbox.hear, _set_aside)
-            tx.each(heard, _take_in, _drop)
+            tx.each([one for one in heard if not isinstance(one.job, Poll)], _take_in, _drop)
             if ahead.wake is not None and ahead.wake <= now:
                 tx.each(
-                    [name for (name,) in _TO_WAKE.run(connection, {"at": now, "limit": AT_ONCE})],
+                    [name for (name,) in _TO_WAKE[quiet].run(connection, {"at": now, "limit": AT_ONCE})],
                     wake,
                     _put_off_incident,
                 )
@@ -213,7 +220,6 @@ class Contact:
         jobs: list[Job] = []
         for name, at in self._poll_at.items():
             if at <= now and (ahead.is_open is not None or name in self._first_polls):
-                self._first_polls.discard(name)
                 self._poll_at[name] = Instant(now + POLL_EVERY)
                 jobs.append(Poll(name, Instant(self._polled[name] - OVERLAP), now))
         if self._count is not None and self._count_at <= now:
@@ -263,10 +269,15 @@ class Contact:
         listed: Receipt | None = channel.find(look.notification, look.since, look.besides)
         return listed
 
+    def _is_quiet(self, now: Instant) -> bool:
+        return bool(self._first_polls) and now < self._quiet_until
+
     def _next(self, now: Instant, ahead: Ahead) -> Instant:
         polls = self._poll_at.values() if ahead.is_open is not None else ()
         count_at = self._count_at if self._count is not None else None
         seal_at = self._seal_at if ahead.unsealed is not None else None
+        if self._is_quiet(now):
+            return self._quiet_until  # or when the poll is back: it will ring
         for_senders = (
             (ahead.outbox, count_at, *polls) if self._busy < SENDERS - RESERVED else ()
         )  # a free one will ring
@@ -382,12 +393,17 @@ _AHEAD = Prepared(
         " (SELECT 1 FROM incidents WHERE resolved_at IS NULL LIMIT 1)"
     )
 )
-_TO_WAKE = Prepared(
+_DUE = (
     select(incidents.c.id)
     .where(incidents.c.wake_at <= bindparam("at"))
     .order_by(incidents.c.wake_at)
     .limit(bindparam("limit"))
 )
+#: By whether all but life safety is to be quiet.
+_TO_WAKE = {
+    False: Prepared(_DUE),
+    True: Prepared(_DUE.where(incidents.c.priority == Priority.LIFE_SAFETY.value)),
+}
 
 
 # --- the process ------------------------------------------------------------------------------------------------------

@@ -266,7 +266,44 @@ def test_a_restart_in_the_middle_sends_nothing_twice_and_forgets_nobody(night: N
     night.phone("ana").receives_sms("gate B12")
 
 
+def test_law_8_after_a_start_nobody_is_asked_before_the_answers_are_known(night: Night) -> None:
+    night.finds(breach())
+    night.phone("ben").receives_sms("gate B12").and_replies(night.phone("ben").code)
+    night.clock.advance(10 * MINUTE)
+    night.start()
+    night.hold = True
+    night.contact.turn()
+    night.clock.advance(SECOND)
+    night.contact.turn()
+    (poll,) = night.waiting
+    night.hold = False
+    poll()
+    night.passes(5 * MINUTE)
+    night.phone("ben").receives_sms("it is yours")
+    night.phone("ana").nothing_more()
+    assert night.incident().owner == BEN
+
+
+def test_law_7_a_provider_that_cannot_be_asked_delays_a_start_by_five_seconds(night: Night) -> None:
+    night.finds(breach())
+    night.phone("ben").receives_sms("gate B12")
+    night.finds(breach(onset=Instant(night.clock.at + 1), priority=Priority.LIFE_SAFETY))
+    night.phone("ben").receives_sms("gate B12")
+    night.clock.advance(10 * MINUTE)
+    night.start()
+    night.hold = True
+    night.contact.turn()
+    assert len(night.waiting) == 3  # life safety asks two at once, and the poll
+    night.waiting.clear()
+    night.passes(5 * SECOND)
+    for job in night.waiting:
+        job()
+    night.phone("ben").receives_sms("High:", "gate B12").nothing_more()
+    night.phone("ana").receives_sms("High:", "gate B12").nothing_more()
+
+
 def test_killed_while_sending_the_provider_is_asked_and_nothing_is_sent_twice(night: Night) -> None:
+    night.contact.turn()
     night.hold = True
     night.finds(breach())
     sent, night.waiting = night.waiting, []
@@ -280,6 +317,7 @@ def test_killed_while_sending_the_provider_is_asked_and_nothing_is_sent_twice(ni
 
 
 def test_killed_before_sending_it_is_sent_once_when_the_lists_do_not_show_it(night: Night) -> None:
+    night.contact.turn()
     night.hold = True
     night.finds(breach())
     night.waiting.clear()
