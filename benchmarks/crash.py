@@ -9,15 +9,18 @@ in at most one of 60 kills, one, and listed by the product; work in flight in at
 import argparse
 import collections
 import contextlib
+import itertools
 import json
 import os
 import random
+import select
 import shutil
 import signal
 import sqlite3
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,22 +32,20 @@ from deploy import broker, runtime
 from deploy.log.sqlite import open_reader
 from deploy.run import DEMO_ACCOUNT, Child, children, free_port
 from deploy.site.load import load
-from vorab.model import Instant, Quantity
+from vorab.model import Instant, Quantity, Record
 from vorab.testing.phones import Fault, PhoneWorld, serve
 
 RECIPIENTS = 200
 BREACH_EVERY = 20  #: 5 %
 PROVIDER_TAKES_S = 0.15
 BREACHES_A_KILL = 150  #: room for the subjects of one kill's time
-POINTS = {
-    "capture": ["capture.before-commit", "capture.after-commit"],
+#: Where each process is killed, in turn; capture and contact take turns too.
+RANDOM = "random"  #: by us, at a random moment
+WHERE = {
+    "capture": [*(["capture.before-commit", "capture.after-commit"] * 2), RANDOM],
     "contact": [
-        "contact.before-commit",
-        "contact.after-commit",
-        "contact.before-send",
-        "contact.after-send",
-        "contact.before-result",
-        "contact.after-result",
+        *("contact.before-commit", RANDOM, "contact.after-commit", RANDOM, "contact.before-send", RANDOM),
+        *("contact.after-send", RANDOM, "contact.before-result", RANDOM, "contact.after-result", RANDOM),
     ],
 }
 
@@ -129,24 +130,10 @@ def main(argv: list[str]) -> int:
     return 0 if good and result["in_flight_share"] >= 0.8 and result["kills"] == chosen.kills else 1
 
 
-def schedule(kills: int, chance: random.Random) -> list[tuple[str, str]]:
-    """(process, where) for each kill: every commit point in turn, and a third at random moments ("random")."""
-    named = [(process, point) for process, points in POINTS.items() for point in points]
-    capture = [(process, point) for process, point in named if process == "capture"]
-    contact = [(process, point) for process, point in named if process == "contact"]
-    plan = []
-    for i in range(kills):
-        process = ("capture", "contact")[i % 2]
-        points = capture if process == "capture" else contact
-        at_random = i // 2 % 5 == 4 if process == "capture" else i // 2 % 2 == 1
-        plan.append((process, "random") if at_random else points[chance.randrange(len(points))])
-    for i, entry in enumerate(named):  # each point at least once, whatever chance says
-        index = next(
-            (j for j, (process, where) in enumerate(plan) if j >= i and process == entry[0] and where != "random"), None
-        )
-        if entry not in plan and index is not None:
-            plan[index] = entry
-    return plan
+def schedule(kills: int) -> list[tuple[str, str]]:
+    """(process, where) for each kill."""
+    rounds = {process: itertools.cycle(places) for process, places in WHERE.items()}
+    return [(process, next(rounds[process])) for process in itertools.islice(itertools.cycle(WHERE), kills)]
 
 
 def _run(data: Path, kills: int, rate: int, chance: random.Random) -> tuple[dict[str, float], list[str]]:
@@ -175,14 +162,14 @@ def _run(data: Path, kills: int, rate: int, chance: random.Random) -> tuple[dict
         await_drained(data / "capture.db", within_s=60)
         flow = Flow(mosquitto.port, rate, subjects)
         flow.start()
-        plan = schedule(kills, chance)
+        plan = schedule(kills)
         in_flight = done = 0
         for number, (process, where) in enumerate(plan, 1):
             if flow.stop.is_set() or not flow.is_alive():
                 break
-            _kill(running[process], where, chance)
+            acknowledged = _kill(running[process], where, chance, flow)
             done += 1
-            in_flight += _was_in_flight(process, data, flow)
+            in_flight += _was_in_flight(process, data, acknowledged)
             running[process].environment.pop("VORAB_CRASH", None)
             running[process].start()
             print(f"kill {number} of {kills}: {process} at {where}", file=sys.stderr)
@@ -211,41 +198,47 @@ def _run(data: Path, kills: int, rate: int, chance: random.Random) -> tuple[dict
     return result, [f"{process} at {where}" for process, where in plan[:done]]
 
 
-def _kill(child: Child, where: str, chance: random.Random) -> None:
-    """The process ends by SIGKILL: from us after a random time, or by its own hand when it passes the point."""
-    assert child.process is not None
-    if where == "random":
-        time.sleep(1.5 + chance.random() * 2)
-        child.process.kill()
-    else:
-        child.process.terminate()
-        child.process.wait(20)
+def _kill(child: Child, where: str, chance: random.Random, flow: Flow) -> int:
+    """The process ends by SIGKILL: from us after a random time, or by its own hand when it passes the point.
+
+    How many messages the broker had acknowledged to their publisher at that moment.
+    """
+    if where != RANDOM:
+        child.stop(20)
         passes = chance.randrange(5, 40) if child.name == "capture" else chance.randrange(3, 15)
         child.environment["VORAB_CRASH"] = f"{where}:{passes}"
         child.start()
-        assert child.process is not None
-    code = child.process.wait(60)
+    assert child.process is not None
+    died = os.pidfd_open(child.process.pid)
+    try:
+        if where == RANDOM:
+            time.sleep(1.5 + chance.random() * 2)
+            child.process.kill()
+        select.select([died], [], [], 60)
+        acknowledged = flow.acknowledged
+    finally:
+        os.close(died)
+    code = child.process.wait(10)
     if code != -signal.SIGKILL:
         raise SystemExit(f"{child.name} ended with {code} before it could be killed at {where}: no figure")
+    return acknowledged
 
 
-def _was_in_flight(process: str, data: Path, flow: Flow) -> bool:
-    """contact: a row was `sending`.  capture: the broker held a message that is not in the log."""
+def _was_in_flight(process: str, data: Path, acknowledged: int) -> bool:
+    """contact: a row was `sending`.  capture: the broker held one of these messages that is not in the log."""
     if process == "contact":
         with contextlib.closing(sqlite3.connect(f"file:{data / 'contact.db'}?mode=ro", uri=True)) as store:
             return bool(store.execute("SELECT count(*) FROM outbox WHERE state = 'sending'").fetchone()[0])
-    acknowledged = flow.acknowledged
     with contextlib.closing(open_reader(data / "capture.db")) as log:
-        last = log.last_position()
-        stored = _numbers(log.records(max(1, last - 200)))
+        stored = _numbers(log.records(max(1, log.last_position() - 200)))
     return any(n not in stored for n in range(max(0, acknowledged - 100), acknowledged))
 
 
-def _numbers(records: object) -> set[int]:
+def _numbers(records: Iterable[tuple[int, Record]]) -> set[int]:
     found: set[int] = set()
-    for _position, record in records:  # type: ignore[attr-defined]
+    for _position, record in records:
         for reading in record.readings:
-            found.update(int(s.value) for s in reading.samples if s.quantity is Quantity.ILLUMINANCE)
+            found.update(int(s.value or 0) for s in reading.samples if s.quantity is Quantity.ILLUMINANCE)
     return found
 
 
