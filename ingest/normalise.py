@@ -205,12 +205,14 @@ class Normaliser:
         if name.startswith("vorab/"):
             return Source()
         levels = name.split("/")
-        if not all(levels) or not {"+", "#", "\0"}.isdisjoint(name):
-            return Source(reason="the topic has an empty level" if not all(levels) else "the topic has a wildcard")
+        if not {"+", "#", "\0"}.isdisjoint(name):
+            return Source(reason="the topic has a wildcard")
         for count in range(len(levels), 0, -1):
             sensor = self._sensors.get("/".join(levels[:count]))
-            if sensor:
+            if sensor and all(levels[count:]):
                 return self._of(sensor, "/".join(levels[count:]))
+        if not all(levels[1:]) or not name:  # a slash in front is in use
+            return Source(reason="the topic has an empty level")
         return self._unclaimed(name)
 
     def _of(self, sensor: Sensor, suffix: str) -> Source:

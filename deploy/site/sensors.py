@@ -169,6 +169,8 @@ def _wrong_topic(topic: str) -> str | None:
         return f"{found[0]} in a topic; there is {{sensor}}, {{place}} and {{gateway}}"
     if any(each in topic for each in "+#\0"):
         return "no + or # in a topic: a sensor speaks on one topic, and below it"
+    if topic.split("/")[0] == "vorab":
+        return f"{topic!r}: what stands under vorab/ is our own and is not heard as a sensor; choose another topic"
     if not topic.strip("/") or "//" in topic:
         return f"{topic!r}: a level of the topic is empty"
     return None

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from paho.mqtt.client import topic_matches_sub
 
 from ingest import sensors as decoders
 from ingest.mqtt import DUP, RETAIN, Publish
@@ -125,7 +126,9 @@ def test_outside_its_physical_range_a_value_is_bad(
         ("zigbee2mqtt/room", "", "not JSON"),
         ("zigbee2mqtt/room", b"x" * 1_000_000, "larger than 256 KiB"),
         ("zigbee2mqtt//room", '{"temperature":21.5}', "empty level"),
-        ("/zigbee2mqtt/room", '{"temperature":21.5}', "empty level"),
+        ("/zigbee2mqtt/room", '{"temperature":21.5}', "no sensor type of this site"),
+        ("zigbee2mqtt/room/", '{"temperature":21.5}', "empty level"),
+        ("zigbee2mqtt/room//x", '{"temperature":21.5}', "empty level"),
         ("", '{"temperature":21.5}', "empty level"),
         ("zigbee2mqtt/+", '{"temperature":21.5}', "wildcard"),
         ("zigbee2mqtt/#", '{"temperature":21.5}', "wildcard"),
@@ -241,6 +244,19 @@ def test_each_session_ignores_what_belongs_to_the_other(normaliser: Normaliser) 
     found = normaliser.sort(both * 2, NOW)
     assert [r.sensor for r in found.readings] == ["room", "room"]
     assert found.ignored == 2
+
+
+@pytest.mark.parametrize("topic", ["/plant/hall", "plant/hall/", "/plant/hall/"])
+def test_a_topic_with_a_slash_in_front_or_at_the_end_is_heard(topic: str) -> None:
+    """Legal, and in use (MQTT 3.1.1 §4.7.1.1)."""
+    slashed = SensorType("slashed", "json", "/plant/{sensor}")
+    hall = Sensor(SensorId("hall"), slashed, topic)
+    normaliser = Normaliser([hall], "main")
+    [reading] = normaliser.sort([message(topic, '{"temperature":21.5}')], NOW).readings
+    assert reading.sensor == "hall"
+    assert any(topic_matches_sub(each, topic) for each in filters([hall], "main", life_safety=False))
+    [kept] = normaliser.sort([message("/plant/new", '{"temperature":21.5}')], NOW).quarantined
+    assert "new: { type: slashed }" in kept.reason
 
 
 def test_the_most_particular_topic_decides_whose_a_message_is(normaliser: Normaliser) -> None:

@@ -135,6 +135,8 @@ OTHERS = [
     ("sensors.yaml", "place: cold-1", "place: cold-1, ingest: east", "unknown ingest 'east'"),
     ("sensors.yaml", "access/{sensor}", "access/{name}", "{name} in a topic; there is {sensor}"),
     ("sensors.yaml", "access/{sensor}", "access/+/x", "no + or # in a topic"),
+    ("sensors.yaml", "access/{sensor}", "vorab/{sensor}", "what stands under vorab/ is our own"),
+    ("sensors.yaml", "access/{sensor}", "access//{sensor}", "a level of the topic is empty"),
     ("sensors.yaml", "access/{sensor}", "zigbee2mqtt/gate-1-door", "have the same topic 'zigbee2mqtt/gate-1-door'"),
     ("sensors.yaml", "  aed-1:", "  aed-{1..2}{a,b}:", "only one {…} in a name"),
     ("sensors.yaml", "  aed-1:", "  aed-{9..1}:", "from small to large"),
