@@ -348,16 +348,24 @@ def test_a_damaged_store_of_contact_is_told_once_and_harms_nothing(
 
 
 class Machine:
-    """The machine's two clocks, moved by hand."""
+    """The machine's clocks, moved by hand."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.wall, self.monotonic = int(NOON) * 1000, 5_000
+        self.wall, self.monotonic, self.boottime = int(NOON) * 1000, 5_000, 7_000
         monkeypatch.setattr(time, "time_ns", lambda: self.wall)
         monkeypatch.setattr(time, "monotonic_ns", lambda: self.monotonic)
+        monkeypatch.setattr(
+            time, "clock_gettime_ns", lambda clock: self.monotonic if clock == time.CLOCK_MONOTONIC else self.boottime
+        )
 
     def passes(self, seconds: int) -> None:
-        self.wall += seconds * 10**9
+        self.sleeps(seconds)
         self.monotonic += seconds * 10**9
+
+    def sleeps(self, seconds: int) -> None:
+        """Suspended: the monotonic clock of Linux stands still."""
+        self.wall += seconds * 10**9
+        self.boottime += seconds * 10**9
 
 
 def test_the_clock_never_runs_backwards(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
@@ -374,6 +382,18 @@ def test_the_clock_never_runs_backwards(monkeypatch: pytest.MonkeyPatch, caplog:
     assert [each.message for each in caplog.records] == [
         "this machine's time jumped by -3600.0 s; readings keep theirs"
     ]
+
+
+@pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="no such clock on this system")
+def test_the_clock_goes_on_while_the_machine_sleeps(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    machine = Machine(monkeypatch)
+    clock = IngestClock(Instant(0))
+    machine.sleeps(3600)
+    clock.check()
+    assert clock.now() == NOON + 3600 * SECOND
+    assert not caplog.records
 
 
 def test_after_a_restart_the_clock_goes_on_where_the_log_ends(
