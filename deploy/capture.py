@@ -112,7 +112,8 @@ class Capture:
         self._duplicates += found.duplicates
         self._ignored += found.ignored
         self._readings += len(found.readings)
-        self._append(Record(self.ingest, self.run, found.readings, None, [], life_safety), found.quarantined)
+        if found.readings or found.quarantined:  # what is only counted is stored with the next record
+            self._append(Record(self.ingest, self.run, found.readings, None, [], life_safety), found.quarantined)
         return [packet_id for _, _, flags, packet_id in publishes if flags & QOS]
 
     def tick(self, until: Instant) -> None:

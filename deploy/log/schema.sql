@@ -4,7 +4,7 @@ CREATE TABLE IF NOT EXISTS batches (            -- the log: one packed vorab.mod
     ingest      TEXT NOT NULL,
     run         INTEGER NOT NULL,
     messages    INTEGER NOT NULL,               -- readings in it (one a message)
-    received_at INTEGER NOT NULL,               -- Instant of the append, for retention
+    received_at INTEGER NOT NULL,               -- when it came, never before the one above it: for retention and search
     body        BLOB NOT NULL
 );
 CREATE TABLE IF NOT EXISTS breaches (           -- found while the record at `position` was applied

@@ -9,6 +9,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from pathlib import Path
 
 from msgspec import Struct
@@ -50,6 +51,7 @@ class SqliteLog:
         self.path = path
         self._db = _writer(path)
         self.next = _end(self._db)  #: position of the next record
+        self._newest = self.reader().newest() or Instant(0)
         self._stop = threading.Event()
         self._long = threading.Event()  #: the write-ahead log is, because commits come faster than it is folded
         self._folder = threading.Thread(target=fold, args=(path, self._stop, self._long), name="fold", daemon=True)
@@ -70,7 +72,8 @@ class SqliteLog:
         """
         position = self.next
         messages = 0 if any(isinstance(each, Replayed) for each in record.commands) else len(record.readings)
-        newest = record.readings[-1].received_at if messages else record.until or record.run
+        own = record.readings[-1].received_at if messages else record.until or record.run
+        newest = max(self._newest, own)  # a record of neither comes when the one before it came, as near as matters
         db = self._db
         db.execute("BEGIN IMMEDIATE")
         try:
@@ -98,7 +101,7 @@ class SqliteLog:
                 db.execute("ROLLBACK")
             raise
         crash.point("capture.after-commit")
-        self.next = position + 1
+        self.next, self._newest = position + 1, newest
         if self._long.is_set():
             self._long.clear()
             db.execute("PRAGMA wal_checkpoint(PASSIVE)")
@@ -167,23 +170,20 @@ class SqliteLog:
 
     def housekeep(self, before: Instant) -> bool:
         """Deletes some of what was received before that, never what a checkpoint may need; whether more is left."""
-        oldest = self._db.execute("SELECT position, received_at FROM batches ORDER BY position LIMIT 1").fetchone()
         needed = self._db.execute("SELECT MIN(position) FROM checkpoints").fetchone()[0]
-        if oldest is None or needed is None or oldest[0] >= needed or oldest[1] >= before:
+        oldest = "SELECT position, received_at FROM batches ORDER BY position LIMIT ?"
+        rows = self._db.execute(oldest, (HOUSEKEEPING_ROWS,)).fetchall()
+        old = [position for position, at in takewhile(lambda row: row[0] < (needed or 0) and row[1] < before, rows)]
+        if not old:
             return False
         with self._transaction():
-            gone = self._db.execute(
-                "DELETE FROM batches WHERE position IN (SELECT position FROM"
-                " (SELECT position, received_at FROM batches ORDER BY position LIMIT ?)"
-                " WHERE position < ? AND received_at < ?)",
-                (HOUSEKEEPING_ROWS, needed, before),
-            ).rowcount
+            self._db.execute("DELETE FROM batches WHERE position <= ?", (old[-1],))
             self._db.execute(
                 "DELETE FROM quarantine WHERE received_at < ?"
                 " AND received_at < (SELECT received_at FROM batches ORDER BY position LIMIT 1)",
                 (before,),
             )
-        return gone == HOUSEKEEPING_ROWS
+        return len(old) == HOUSEKEEPING_ROWS
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -231,6 +231,18 @@ class Reader:
             expected += 1
         if expected < stop:
             raise Corrupt(f"the log has no record {expected} any more, and it is needed: restore {start}..{stop - 1}")
+
+    def position_at(self, at: Instant) -> int:
+        """Of the first record that came then or later; the end of the log if none did."""
+        low, high = 1, self.last_position() + 1
+        while low < high:
+            middle = (low + high) // 2
+            row = self._db.execute("SELECT received_at FROM batches WHERE position = ?", (middle,)).fetchone()
+            if row is None or row[0] < at:  # those that house-keeping has deleted are the oldest ones
+                low = middle + 1
+            else:
+                high = middle
+        return low
 
     def tail(self, readings: int, records: int = 10_000) -> Iterator[Record]:
         """The last records, in order: as many as hold this many readings together, and no more than that many."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.cli.records import readings
 from deploy.log.sqlite import Checkpoint, Counts, Reader, SqliteLog, open_reader
 from vorab.errors import ConfigurationError, Corrupt
 from vorab.model import (
@@ -153,6 +154,22 @@ def test_house_keeping_keeps_what_a_checkpoint_needs(log: SqliteLog) -> None:
     log.housekeep(Instant(NOON + 100))
     assert [position for position, _ in log.reader().records(4)] == [4, 5, 6, 7, 8, 9, 10]
     assert min(each.ordinal for _, each in log.reader().quarantine()) == 3
+
+
+def test_a_record_that_tells_no_time_neither_hides_others_nor_tears_a_hole(log: SqliteLog) -> None:
+    for i in range(1, 101):
+        log.append(record(i))
+        log.append(Record("main", NOON, []), (), [kept(i, Instant(NOON + i))])
+    reader = log.reader()
+    assert reader.newest() == NOON + 100
+    assert [reader.position_at(Instant(NOON + i)) for i in (0, 1, 2, 70, 100, 101)] == [1, 1, 3, 139, 199, 201]
+    assert [each.ordinal for each in readings(reader, Instant(NOON + 40), Instant(NOON + 42))] == [40, 41, 42]
+    log.save_checkpoint(Checkpoint(200, "hash", b""))
+    log.housekeep(Instant(NOON + 50))
+    assert [position for position, _ in reader.records(99)] == list(range(99, 201))
+    assert reader.position_at(Instant(NOON)) == 99
+    with pytest.raises(Corrupt):
+        all_of(reader, 98)
 
 
 def test_a_position_whose_record_is_gone_is_a_fault(log: SqliteLog) -> None:

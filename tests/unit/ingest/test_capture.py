@@ -136,6 +136,16 @@ def test_every_message_is_counted_once(house: House) -> None:
     assert sum(len(each.readings) for _, each in house.log.reader().records(1)) == 1
 
 
+def test_a_batch_that_is_only_counted_is_acknowledged_and_no_record(house: House) -> None:
+    assert house.log
+    before = house.log.next
+    assert house.says("vorab/test/drained", "marker", 8) == [8]
+    assert house.log.next == before
+    house.passes(SECOND)
+    [(_, _, counts)] = house.log.reader().runs()
+    assert (counts.received, counts.ignored) == (1, 1)
+
+
 def test_a_door_opened_before_a_restart_is_told_at_its_time(house: House) -> None:
     house.says("zigbee2mqtt/gate", '{"contact":false}')
     house.passes(20 * SECOND)
