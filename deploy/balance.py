@@ -171,7 +171,8 @@ def _breaches(log: sqlite3.Connection, books: sqlite3.Connection, taken: int) ->
         "SELECT count(*), coalesce(sum(next_edge), 0) FROM incidents WHERE breach NOT LIKE ?", (f"{RULE}/%",)
     ).fetchone()
     kept = dict(books.execute("SELECT state, count(*) FROM breaches GROUP BY state").fetchall())
-    return Sum("breaches", came, {"opened": opened, "attached": edges - opened, **kept})
+    attached = edges - opened - kept.get("overtaken", 0)
+    return Sum("breaches", came, {"opened": opened, "attached": attached, **kept})
 
 
 def _messages(books: sqlite3.Connection, ordered: int) -> Sum:

@@ -27,7 +27,7 @@ from deploy.log.sqlite import Reader, fold, open_reader
 from deploy.runtime import channel_settings
 from deploy.site.load import load
 from deploy.store import audit, inbox, outbox
-from deploy.store.apply import put_off, suppress, take, undelivered, wake
+from deploy.store.apply import put_off, set_aside, suppress, take, take_again, undelivered, wake
 from deploy.store.outbox import Message
 from deploy.store.prepared import Prepared
 from deploy.store.store import cursor, open_store, set_cursor
@@ -132,8 +132,9 @@ class Contact:
             self._cursor = cursor(connection, "breaches")
             for name in self._poll_at:
                 self._polled[name] = Instant(cursor(connection, f"replies/{name}") or now - DAY)
-            tx = Transaction(connection, self._world, now, 0)
+            tx = Transaction(connection, self._world, now, 0, careful=True)
             outbox.take_over(tx)
+            tx.each(set_aside(tx), take_again, _suppress)  # perhaps the cause is mended
             tx.close()
 
     def turn(self) -> Instant:

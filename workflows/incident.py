@@ -37,7 +37,7 @@ NO_RUNG = MINUTE  #: the wait of a ladder without rungs: its response is not in 
 
 
 class Opened(Struct, frozen=True, tag="opened"):
-    """A breach was raised that no incident knows."""
+    """A breach that no incident knows; it may be over, when its earlier edges were set aside."""
 
     breach: Breach
     code: str  #: unique among the open incidents
@@ -158,15 +158,17 @@ def _due(incident: Incident) -> int:
 
 
 def _open(event: Opened, at: Instant) -> Incident:
-    return Incident(
+    incident = Incident(
         id=incident_id(event.breach.id),
         code=event.code,
         breach=event.breach,
         opened_at=at,
         ladder=event.ladder,
+        broken=event.breach.edge is not Edge.CLEARED,
         events=1,
         wake_at=at,
     )
+    return incident if incident.broken or _insists(incident) else _resolved(incident, at)
 
 
 def _ask(incident: Incident, due: RungDue, at: Instant) -> tuple[Incident, list[Order]]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select, text, update
+from sqlalchemy import bindparam, delete, func, select, text, update
 
 from deploy.store import outbox
 from deploy.store.prepared import Prepared
@@ -59,15 +59,18 @@ EDGES = wire.unpacker(Breach)
 
 
 def take(tx: Transaction, breach: Breach) -> None:
-    """One edge of a breach: opens an incident, attaches to the one of its id, or waits for the edges before it."""
+    """One edge of a breach: opens an incident, attaches to the one of its id, or waits for the edges before it.
+
+    It does not wait for those that were set aside.
+    """
     following: Breach | None = breach
     while following is not None:
         before = read(tx, incident_id(following.id))
         expected = before.breach.number + 1 if before else 0
-        if following.number > expected:
+        if following.number > expected and not _overtakes(tx, following, expected):
             _wait(tx, following)
             return
-        if following.number == expected:
+        if following.number >= expected:
             event = BreachEdge(following) if before else _opened(tx, following)
             _apply(tx, before, f"{following.id}#{following.number}", event)
         following = _waiting(tx, following)
@@ -80,6 +83,17 @@ def suppress(tx: Transaction, breach: Breach, reason: str) -> None:
         {"id": breach.id, "edge": breach.number, "reason": reason, "at": tx.at, "body": wire.pack(breach)},
     )
     tx.note("breach set aside", breach.id, reason)
+
+
+def set_aside(tx: Transaction) -> list[Breach]:
+    """What could not be applied, in order."""
+    return [wire.unpack(body, EDGES) for (body,) in tx.connection.execute(_SET_ASIDE)]
+
+
+def take_again(tx: Transaction, breach: Breach) -> None:
+    """What was set aside is taken as if it came now."""
+    tx.connection.execute(_NO_LONGER, {"breach": breach.id, "number": breach.number})
+    take(tx, breach)
 
 
 def put_off(tx: Transaction, incident: IncidentId, span: Span) -> None:
@@ -185,6 +199,15 @@ def _failed(notification: Notification, reason: str) -> tuple[str, Event]:
 def _wait(tx: Transaction, breach: Breach) -> None:
     values = {"id": breach.id, "edge": breach.number, "at": tx.at, "body": wire.pack(breach)}
     tx.connection.execute(_WAIT, values)
+
+
+def _overtakes(tx: Transaction, breach: Breach, expected: int) -> bool:
+    """Whether all the edges before it, from the expected one on, were set aside; then they stay so."""
+    before = {"breach": breach.id, "first": expected, "number": breach.number}
+    if tx.connection.scalar(_SET_ASIDE_BEFORE, before) != breach.number - expected:
+        return False
+    tx.connection.execute(_OVERTAKE, before)
+    return True
 
 
 def _waiting(tx: Transaction, applied: Breach) -> Breach | None:
@@ -402,3 +425,13 @@ _SUPPRESS = text(
 _OF_EDGE = (breaches.c.id == bindparam("breach"), breaches.c.edge == bindparam("number"))
 _WAITING = Prepared(select(breaches.c.body).where(*_OF_EDGE, breaches.c.state == "waiting"))
 _NO_LONGER = delete(breaches).where(*_OF_EDGE)
+_SUPPRESSED = breaches.c.state == "suppressed"
+_SET_ASIDE = select(breaches.c.body).where(_SUPPRESSED).order_by(breaches.c.id, breaches.c.edge)
+_BEFORE = (
+    breaches.c.id == bindparam("breach"),
+    breaches.c.edge >= bindparam("first"),
+    breaches.c.edge < bindparam("number"),
+    _SUPPRESSED,
+)
+_SET_ASIDE_BEFORE = select(func.count()).where(*_BEFORE)
+_OVERTAKE = update(breaches).where(*_BEFORE).values(state="overtaken")

@@ -71,7 +71,7 @@ breaches = Table(
     metadata,
     Column("id", String, primary_key=True),
     Column("edge", Integer, primary_key=True),
-    Column("state", String, nullable=False),  # waiting, applied, attached, suppressed
+    Column("state", String, nullable=False),  # waiting; suppressed, or overtaken by a later edge after that
     Column("reason", String, nullable=False, server_default=""),
     Column("at", BigInteger, nullable=False),
     Column("body", LargeBinary, nullable=False),

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from deploy.store import audit, outbox
-from deploy.store.apply import apply, read, suppress, take, undelivered, wake
+from deploy.store.apply import apply, read, set_aside, suppress, take, take_again, undelivered, wake
 from deploy.store.inbox import hear, keep, waiting
 from deploy.store.migrations import HEAD
 from deploy.store.store import cursor, open_incidents, open_reader, open_store, opted_out, set_cursor
@@ -29,6 +29,7 @@ from vorab.model import (
     Instant,
     Meaning,
     Notification,
+    Priority,
     Receipt,
     State,
     incident_id,
@@ -233,6 +234,37 @@ def test_a_breach_that_was_set_aside_is_kept_with_its_reason(store: Engine) -> N
         suppress(tx, breach(), "because")
     with store.connect() as connection:
         assert connection.execute(select(breaches.c.state, breaches.c.reason)).all() == [("suppressed", "because")]
+
+
+def test_law_7_what_was_set_aside_is_taken_again(store: Engine) -> None:
+    with Open(store) as tx:
+        suppress(tx, breach(), "because")
+    with Open(store) as tx:
+        for one in set_aside(tx):
+            take_again(tx, one)
+    assert (count(store, "incidents"), count(store, "breaches")) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("edge", "priority", "state"),
+    [
+        (Edge.LEVEL, Priority.HIGH, State.TRIGGERED),
+        (Edge.CLEARED, Priority.HIGH, State.RESOLVED),
+        (Edge.CLEARED, Priority.LIFE_SAFETY, State.TRIGGERED),
+    ],
+)
+def test_law_7_an_edge_does_not_wait_for_one_that_was_set_aside(
+    store: Engine, edge: Edge, priority: Priority, state: State
+) -> None:
+    with Open(store) as tx:
+        suppress(tx, breach(), "because")
+        take(tx, breach(number=1, edge=edge, priority=priority))
+    with Open(store) as tx:
+        incident = read(tx, INCIDENT)
+        assert incident is not None
+        assert (incident.breach.number, incident.state) == (1, state)
+        assert set_aside(tx) == []
+    assert count(store, "breaches") == 1
 
 
 def test_a_request_that_failed_is_told_once(store: Engine) -> None:

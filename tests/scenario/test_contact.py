@@ -418,6 +418,23 @@ def test_a_bad_row_is_set_aside_and_the_rest_goes_on(night: Night) -> None:
         assert len(connection.scalars(select(audit_table.c.what).where(audit_table.c.about.like("bad-%"))).all()) == 4
 
 
+def test_law_7_a_breach_that_was_set_aside_is_taken_again_at_the_next_start(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(self: SiteDirectory, response: str) -> Response:
+        raise ValueError(response)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(SiteDirectory, "response", fails)
+        night.finds(breach())
+        night.start()  # still the same
+        night.passes(MINUTE)
+    assert night.outbox() == []
+    night.start()
+    night.passes(SECOND)
+    night.phone("ben").receives_sms("gate B12")
+
+
 def test_an_edge_that_comes_too_early_waits_for_the_one_before_it(night: Night) -> None:
     night.finds(breach(number=1, edge=Edge.CLEARED))
     assert night.outbox() == []

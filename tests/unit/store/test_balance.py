@@ -15,7 +15,7 @@ from deploy.store.tables import incidents, journal
 from deploy.store.transaction import Transaction, World
 from notifiers.text import Texts
 from tests.small_site import DOOR, NOON, breach, rung, small_site
-from vorab.model import SECOND, Instant, Quarantined, Reading, Record, ResponseId
+from vorab.model import SECOND, Edge, Instant, Quarantined, Reading, Record, ResponseId
 from vorab.site import Response, Site
 from workflows.directory.stub import SiteDirectory
 
@@ -73,6 +73,17 @@ def test_law_2_the_sums_close(books: Books) -> None:
         "messages: 0 = 0 delivered + 0 waiting + 0 given up",
     ]
     assert found.faults == []
+
+
+def test_law_2_an_edge_that_overtakes_one_that_was_set_aside_is_counted_once(books: Books) -> None:
+    books.log.append(Record("main", RUN), [breach(), breach(number=1, edge=Edge.CLEARED)], [], Counts(0, 0, 0))
+    books.takes(suppressed=True)
+    with books.store.begin() as connection:
+        tx = Transaction(connection, books.world, NOON, 0)
+        take(tx, breach(number=1, edge=Edge.CLEARED))
+        set_cursor(connection, "breaches", 2)
+        tx.close()
+    assert str(books.drawn_up().sums[-2]) == "breaches: 2 = 1 opened + 0 attached + 1 overtaken"
 
 
 def test_law_2_breaches_that_contact_did_not_take_yet_are_none_of_its_business(books: Books) -> None:
