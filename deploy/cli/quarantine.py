@@ -7,6 +7,7 @@ from pathlib import Path
 
 from deploy.cli.folders import existing
 from deploy.cli.instants import iso, now
+from deploy.cli.words import plain
 from deploy.log.sqlite import open_reader
 from deploy.store.store import open_store
 from deploy.store.tables import commands
@@ -26,8 +27,8 @@ def listed(site: Path, data: Path | None, as_json: bool) -> int:
             fields = {"number": number, "received_at": iso(each.received_at), "topic": topic, "reason": each.reason}
             print(json.dumps({**fields, "payload": payload}))
         else:
-            shown = repr(payload[:SHOWN])[1:-1] + (" …" if len(payload) > SHOWN else "")
-            print(f"{number:>5}  {iso(each.received_at)[:19]}  {topic}  {each.reason}\n       {shown}")
+            shown = plain(payload[:SHOWN]) + (" …" if len(payload) > SHOWN else "")
+            print(f"{number:>5}  {iso(each.received_at)[:19]}  {plain(topic)}  {plain(each.reason)}\n       {shown}")
     if not found and not as_json:
         print("nothing: every message was understood")
     return 0

@@ -8,9 +8,14 @@ from vorab.model import Breach, Edge, Quality, Quantity, Reading, Sample
 _WORDS = {meaning: word for word, meaning in reversed(STATES.items())}
 
 
+def plain(text: str) -> str:
+    """For a terminal: what cannot be printed is escaped, so that nothing from the field moves its cursor."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+
+
 def sample(one: Sample) -> str:
     """`open`, `26.4 °C`, `humidity 45 %`, `badge 4711`."""
-    channel = f" ({one.channel})" if one.channel else ""
+    channel = f" ({plain(one.channel)})" if one.channel else ""
     if one.value is None:
         return f"{one.quantity}: no value{channel}"
     return f"{value(one.quantity, one.value)}{channel}{' (bad)' if one.quality is Quality.BAD else ''}"
@@ -20,7 +25,7 @@ def value(quantity: Quantity, found: float | bool | str) -> str:
     if isinstance(found, bool):
         return _WORDS.get((quantity, found), f"{quantity} {'yes' if found else 'no'}")
     if isinstance(found, str):
-        return f"{quantity} {found}"
+        return f"{quantity} {plain(found)}"
     amount = f"{found:g} {next(iter(UNITS.get(quantity, {})), '')}".rstrip()
     return amount if quantity is Quantity.TEMPERATURE else f"{quantity} {amount}"
 

@@ -159,10 +159,29 @@ def test_quarantine_is_listed_and_asked_for_again(run: Run, data: Path) -> None:
     words = ("--site", AIRPORT, "--data", data)
     _, out, _ = run("quarantine", "list", *words)
     assert "not UTF-8" in out
-    assert "\\\\xff" in out
+    assert "\\xff\\x00{" in out
     assert run("quarantine", "again", "7", *words)[0] == 2
     code, out, _ = run("quarantine", "again", *words)
     assert (code, out[:1]) == (0, "1")
+
+
+EVIL = "\x1b[2J\x07\r\n\x9b31m\u202egate"  #: clears the screen, rings, adds a line, and writes backwards
+
+
+def test_nothing_from_the_field_moves_the_cursor(run: Run, data: Path) -> None:
+    log = SqliteLog(data / "capture.db")
+    at = now()
+    badge = Reading(SensorId("gate-b12-badge"), [Sample(Quantity.BADGE, EVIL, channel=EVIL)], at, at, 1)
+    kept = Quarantined(2, EVIL.encode(), EVIL.encode(), f"to claim it, write {EVIL}", at)
+    log.append(Record("main", at, [badge], until=at), quarantined=[kept])
+    log.close()
+    words = ("--site", AIRPORT, "--data", data)
+    _, listed, _ = run("quarantine", "list", *words)
+    _, told, _ = run("log", *words)
+    _, explained, _ = run("why", "gate-b12-badge", *words)
+    for out in (listed, told, explained):
+        assert "\\x1b[2J\\x07\\r\\n\\x9b31m\\u202egate" in out
+        assert all(line.isprintable() for line in out.split("\n"))
 
 
 def test_the_audit_of_a_new_site_fits(run: Run, data: Path) -> None:
