@@ -240,7 +240,8 @@ class Contact:
             match job:
                 case Claim(notification=notification):
                     crash.point("contact.before-send")
-                    receipt = self._world.channels[notification.channel].send(notification)
+                    now = self._clock.now()  # what it waited for is no part of what is left of its validity
+                    receipt = self._world.channels[notification.channel].send(replace(notification, created_at=now))
                     crash.point("contact.after-send")
                     return Heard(job, receipt)
                 case Look():

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -16,6 +17,7 @@ from notifiers.sms import Settings, Sms
 from notifiers.text import Texts
 from tests.small_site import ANA, BEN, NUMBERS, OURS, Breaches, HandClock, breach, person, rung, small_site
 from vorab.model import MINUTE, SECOND, Edge, Incident, Instant, Priority, ResponseId, Rung, Span, State
+from vorab.ports import HttpResponse
 from vorab.site import Limits, Response
 from vorab.testing.phones import Fault, Handset, Phones, PhoneWorld
 from vorab.wire import INCIDENT, unpack
@@ -359,6 +361,24 @@ def test_a_busy_provider_is_asked_again_when_it_said(night: Night) -> None:
     night.phone("ben").nothing_more()
     night.passes(6 * SECOND)
     night.phone("ben").receives_sms("gate B12")
+
+
+def test_law_8_what_was_sent_late_is_valid_only_for_the_rest_of_its_time(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night.world.fail(Fault.TOO_MANY, seconds=9)
+    asked: list[str] = []
+    request = night.world.request
+
+    def spied(method: str, url: str, **rest: Any) -> HttpResponse:
+        asked.extend(value for name, value in rest.get("form") or [] if name == "ValidityPeriod")
+        return request(method, url, **rest)
+
+    monkeypatch.setattr(night.world, "request", spied)
+    night.finds(breach())
+    night.passes(10 * SECOND)
+    night.phone("ben").receives_sms("gate B12")
+    assert asked == ["60", "51"]
 
 
 def test_the_limit_of_a_person_calls_the_next_and_life_safety_has_its_own(tmp_path: Path) -> None:
