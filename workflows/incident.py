@@ -262,7 +262,7 @@ def _gone(incident: Incident, person: PersonId, at: Instant) -> Incident:
 def _edge(incident: Incident, at: Instant) -> tuple[Incident, list[Order]]:
     match incident.state, incident.broken:
         case State.TAKEN, True:
-            return replace(incident, wake_at=_first_wait(incident, at) if incident.done else None), []
+            return replace(incident, wake_at=incident.wake_at if incident.done else None), []
         case State.TAKEN, False if not incident.done:
             return replace(incident, round=0, wake_at=_reminder(replace(incident, round=0), at)), []
         case State.TAKEN, False:

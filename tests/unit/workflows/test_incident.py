@@ -182,6 +182,14 @@ def words(orders: list[Order]) -> list[str]:
             BEN,
             None,
         ),
+        # done, and the breach moves between levels: that is no news of the person
+        (
+            [(0, SOMEBODY), (5, said(BEN, TAKEN)), (6, said(BEN, DONE)), (50, BreachEdge(breach(number=1)))],
+            [],
+            State.TAKEN,
+            BEN,
+            66,
+        ),
         # over but never done: reminded after one wait, then after twice that
         ([(0, SOMEBODY), (5, said(BEN, TAKEN)), (6, CLEARED)], [], State.TAKEN, BEN, 66),
         (
