@@ -133,7 +133,7 @@ class Contact:
             for name in self._poll_at:
                 self._polled[name] = Instant(cursor(connection, f"replies/{name}") or now - DAY)
             tx = Transaction(connection, self._world, now, 0, careful=True)
-            outbox.take_over(tx)
+            tx.each(outbox.being_sent(tx), _take_over, _put_off_message)
             tx.each(set_aside(tx), take_again, _suppress)  # perhaps the cause is mended
             tx.close()
 
@@ -343,6 +343,11 @@ def _advance(tx: Transaction, message: Message) -> None:
         others = frozenset(one.row.provider_id for one in outbox.of(tx, message.notification.incident))
         tx.looks.append(Look(message.notification, change.row.provider_id, since, others - {change.row.provider_id}))
     _move(tx, message, change)
+
+
+def _take_over(tx: Transaction, message: Message) -> None:
+    """A former life of this process, the only one, was sending it: the outcome is unknown."""
+    _move(tx, message, delivery.overdue(replace(message.row, lease_until=None), tx.at))
 
 
 def _move(tx: Transaction, message: Message, change: Change) -> None:

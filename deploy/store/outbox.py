@@ -102,10 +102,8 @@ def requests_to(tx: Transaction, person: PersonId, channel: str) -> list[Message
     return _read(tx, _REQUESTS, {"person": person, "channel": channel})
 
 
-def take_over(tx: Transaction) -> None:
-    """Messages that a former life of the only contact process was sending: their outcome is unknown."""
-    for message in _read(tx, _SENDING, {}):
-        write(tx, message, delivery.overdue(replace(message.row, lease_until=None), tx.at))
+def being_sent(tx: Transaction) -> list[Message]:
+    return _read(tx, _SENDING, {})
 
 
 def _claimed(tx: Transaction, message: Message) -> Change:

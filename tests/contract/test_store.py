@@ -276,16 +276,6 @@ def test_a_request_that_failed_is_told_once(store: Engine) -> None:
     assert count(store, "journal") == 4  # opened, rung, undelivered, rung
 
 
-def test_what_a_former_life_was_sending_is_unknown(store: Engine) -> None:
-    with Open(store) as tx:
-        take(tx, breach())
-    with Open(store, at=Instant(NOON + 1)) as tx:
-        outbox.take_over(tx)
-    with store.connect() as connection:
-        found = connection.execute(select(outbox_table.c.state, outbox_table.c.due_at)).one()
-        assert tuple(found) == ("unknown", NOON + 1 + SECOND)
-
-
 def test_a_row_of_the_outbox_comes_back_as_it_went_in(store: Engine) -> None:
     with Open(store) as tx:
         take(tx, breach())

@@ -318,6 +318,18 @@ def test_killed_while_sending_the_provider_is_asked_and_nothing_is_sent_twice(ni
     assert night.outbox() == [("ben", "request", "delivered")] or night.outbox() == [("ben", "request", "sent")]
 
 
+def test_law_7_killed_while_sending_life_safety_another_is_asked_at_once(night: Night) -> None:
+    night.contact.turn()
+    night.hold = True
+    night.finds(breach(priority=Priority.LIFE_SAFETY))
+    night.waiting.clear()
+    night.hold = False
+    night.start()
+    night.contact.turn()
+    night.phone("ana").receives_sms("gate B12")
+    assert night.outbox()[0] == ("ben", "request", "unknown")
+
+
 def test_killed_before_sending_it_is_sent_once_when_the_lists_do_not_show_it(night: Night) -> None:
     night.contact.turn()
     night.hold = True
