@@ -244,12 +244,17 @@ def _carry_out(
         if not order.channel and heard is None:
             heard = _heard(tx, incident)
         channel = order.channel or (heard or {}).get(order.person, "")
+        if not channel:
+            tx.note("nothing to tell", incident.id, f"{order.purpose}: {order.person} has not heard of it")
+            continue
+        tx.ordered += 1
         notification = _notification(tx, incident, event, order, channel)
         if isinstance(notification, Notification):
             failure = outbox.put(tx, notification)
         else:
             failure = notification
             notification = _addressed(tx, incident, order, channel, "", "")
+            outbox.give_up(tx, notification, failure)
         if failure and order.purpose is Purpose.REQUEST:
             yield _failed(notification, failure)
 

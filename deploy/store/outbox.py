@@ -42,9 +42,23 @@ def put(tx: Transaction, notification: Notification) -> str:
     row = Row(priority=notification.priority.rank, due_at=notification.created_at, expires_at=notification.expires_at)
     is_free = tx.free(urgent=notification.priority is Priority.LIFE_SAFETY) > 0
     change = _claimed(tx, Message(notification, row)) if is_free else Change(row)
-    tx.ordered += 1
     _INSERT.run(tx.connection, _values(notification) | _columns(change.row))
+    if change.tell:
+        tx.note(f"message {change.row.state}", notification.id, change.tell)
     return change.tell
+
+
+def give_up(tx: Transaction, notification: Notification, reason: str) -> None:
+    """A message that there cannot be is in the outbox too, as failed."""
+    row = Row(
+        state=Delivery.FAILED,
+        priority=notification.priority.rank,
+        due_at=notification.created_at,
+        expires_at=notification.expires_at,
+        reason=reason,
+    )
+    _INSERT.run(tx.connection, _values(notification) | _columns(row))
+    tx.note(f"message {row.state}", notification.id, reason)
 
 
 def claim(tx: Transaction, message: Message) -> str:

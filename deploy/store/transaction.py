@@ -68,7 +68,7 @@ class Transaction:
         self.claims: list[Claim] = []
         self.looks: list[Look] = []
         self.lines: list[audit.Line] = []
-        self.ordered = 0  #: messages put into the outbox
+        self.ordered = 0  #: messages that incidents asked for, whatever became of them
         self._events: dict[str, dict[str, object]] = {}  #: for the journal, by their ids
         self._opted_out: set[tuple[str, str]] | None = None
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 from sqlalchemy import Engine, func, select, text
 from sqlalchemy.exc import DBAPIError
 
@@ -17,8 +17,9 @@ from deploy.store.tables import breaches, incidents, journal, metadata
 from deploy.store.tables import outbox as outbox_table
 from deploy.store.transaction import Transaction, World
 from notifiers.text import Texts
-from tests.small_site import ANA, BEN, NOON, NUMBERS, breach, rung, small_site
+from tests.small_site import ANA, BEN, NOON, NUMBERS, breach, person, rung, small_site
 from vorab.model import (
+    HOUR,
     MINUTE,
     SECOND,
     Answer,
@@ -31,11 +32,12 @@ from vorab.model import (
     Notification,
     Priority,
     Receipt,
+    ResponseId,
     State,
     incident_id,
 )
 from vorab.ports import Inbound
-from vorab.site import Limits, Site
+from vorab.site import Limits, Response, Site
 from workflows.directory.stub import SiteDirectory
 
 INCIDENT = incident_id(breach().id)
@@ -234,6 +236,23 @@ def test_a_breach_that_was_set_aside_is_kept_with_its_reason(store: Engine) -> N
         suppress(tx, breach(), "because")
     with store.connect() as connection:
         assert connection.execute(select(breaches.c.state, breaches.c.reason)).all() == [("suppressed", "because")]
+
+
+def test_law_9_a_message_that_cannot_go_out_has_its_line_and_its_row(store: Engine) -> None:
+    ben = replace(person("ben", "post"), addresses={"sms": NUMBERS["ben"], "pigeon": "roof"})
+    by_pigeon = Response(ResponseId("pigeons"), [rung(1, channels=("pigeon",))])
+    site = small_site([rung(1)], Limits(windows=[(HOUR, 1)]), [ben])
+    with Open(store, site=replace(site, responses=[*site.responses, by_pigeon])) as tx:
+        take(tx, breach())
+        take(tx, breach(onset=Instant(NOON + 1)))
+        take(tx, breach(onset=Instant(NOON + 2), respond="pigeons"))
+    with store.connect() as connection:
+        rows = connection.execute(select(outbox_table.c.state, outbox_table.c.reason)).all()
+        lines = connection.execute(text("SELECT what, detail FROM audit WHERE what LIKE 'message %'")).all()
+        assert cursor(connection, "messages") == len(rows) == 3
+    over, unknown = "the limit of messages to this person is reached", "this site has no channel 'pigeon'"
+    assert [tuple(row) for row in rows] == [("sending", ""), ("withdrawn", over), ("failed", unknown)]
+    assert [tuple(line) for line in lines] == [("message withdrawn", over), ("message failed", unknown)]
 
 
 def test_law_7_what_was_set_aside_is_taken_again(store: Engine) -> None:

@@ -70,7 +70,7 @@ def test_law_2_the_sums_close(books: Books) -> None:
     assert [str(one) for one in found.sums] == [
         f"messages of ingest main, run {RUN}: 10 = 5 stored + 2 duplicate + 1 ignored + 2 quarantined",
         "breaches: 2 = 1 opened + 0 attached + 1 suppressed",
-        "messages: 0 = 0 delivered + 0 waiting + 0 given up",
+        "messages: 2 = 0 delivered + 0 waiting + 2 given up",  # this site has no channel
     ]
     assert found.faults == []
 
@@ -99,7 +99,7 @@ def test_law_2_breaches_that_contact_did_not_take_yet_are_none_of_its_business(b
         ("capture", "UPDATE batches SET messages = 4", "1 missing"),
         ("capture", "UPDATE runs SET received = 9", "-1 missing"),
         ("contact", "DELETE FROM incidents", "1 missing"),
-        ("contact", "INSERT INTO cursors VALUES ('messages', 1)", "1 missing"),
+        ("contact", "UPDATE cursors SET value = value + 1 WHERE name = 'messages'", "1 missing"),
         ("capture", "DELETE FROM breaches", "-1 missing"),
     ],
 )
