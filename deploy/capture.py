@@ -85,7 +85,7 @@ class Capture:
         self.store = store
         self.ingest = ingest
         self.run = now
-        self.received = 0  #: PUBLISH packets; `main` has it from the packet readers
+        self.received = 0  #: PUBLISH packets, counted by whoever reads them: the other witness of the balance (law 2)
         self.until: Instant | None = None  #: the last one written in this run
         self.found: Callable[[], None] = lambda: None  #: called after a commit with breaches
         self.normaliser = Normaliser(site.sensors, ingest)
@@ -108,7 +108,6 @@ class Capture:
         Not drained: the broker had kept them for us, nobody knows since when.
         """
         found = self.normaliser.sort(publishes, now, life_safety=life_safety, drained=drained)
-        self.received = max(self.received, self.normaliser.ordinal)
         self._duplicates += found.duplicates
         self._ignored += found.ignored
         self._readings += len(found.readings)

@@ -153,6 +153,7 @@ class Airport:
         taken: list[int] = []
         for lane, some in ((True, life), (False, bulk)):
             if some:
+                self.capture.received += len(some)
                 taken += self.capture.take(some, self.clock.now(), life_safety=lane, drained=drained)
         self.contact.turn()
         return taken

@@ -80,6 +80,7 @@ class House:
 
     def says(self, topic: str, payload: str, packet_id: int = 1, flags: int = 2) -> list[int]:
         message: Publish = (topic.encode(), payload.encode(), flags, packet_id)
+        self.capture.received += 1
         return self.capture.take([message], self.now, life_safety=topic.startswith("aed"))
 
     def passes(self, span: int) -> None:
