@@ -1,8 +1,10 @@
 """The desk in a real browser, over a real store and a real broker; contact's part is played by its own functions."""
 
+import itertools
 import json
 import os
 import queue
+import re
 import shutil
 import signal
 import socket
@@ -194,7 +196,9 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(params=["dark", "light"])
 def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
     """A page that fails the test when it asks another host or its console has an error to tell."""
-    context = browser.new_context(color_scheme=request.param, viewport={"width": 1360, "height": 820})
+    context = browser.new_context(
+        color_scheme=request.param, viewport={"width": 1360, "height": 820}, timezone_id="Europe/Paris"
+    )
     page = context.new_page()
     faults: list[str] = []
     page.on("request", lambda asked: None if asked.url.startswith("http://127.0.0.1:") else faults.append(asked.url))
@@ -337,3 +341,60 @@ def test_a_button_of_the_simulator_publishes_what_the_device_would(desk: Desk, p
     assert states[-1] is False
     client.disconnect()
     client.loop_stop()
+
+
+# --- the pictures of the README ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The example as `vorab run` starts it, all on duty at any hour and reading English: its pages, and the secret."""
+    site = tmp_path / "airport"
+    shutil.copytree(AIRPORT, site)
+    people = site / "people.yaml"
+    people.write_text(re.sub("language: ..", "language: en", re.sub("duty: .*", "duty: 24/7", people.read_text())))
+    argv = [sys.executable, "-m", "vorab", "run", str(site), "--data", str(tmp_path / "data")]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("VORAB_")}
+    with subprocess.Popen(argv, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        said = "".join(itertools.takewhile(lambda line: "Ctrl-C" not in line, process.stdout))
+        secret = re.search(r"operator / (\S+)", said)
+        assert secret, said
+        yield dict(re.findall(r"^ +(console|phones) +(http\S+)", said, re.MULTILINE)) | {"secret": secret[1]}
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+
+
+def press(page: Page, device: str, button: str) -> None:
+    card = page.locator(".device", has=page.get_by_role("heading", name=device))
+    card.get_by_role("button", name=button).click()
+
+
+@pytest.mark.parametrize("page", ["light"], indirect=True)
+def test_the_demo_with_one_door_taken_and_one_not(demo: dict[str, str], page: Page) -> None:
+    """docs/pictures/desk.png and phones.png are copies of what this test leaves in screenshots/."""
+    page.goto(demo["console"])
+    page.get_by_label("Secret").fill(demo["secret"])
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("link", name="Simulator").click()
+    press(page, "gate-b12-badge", "Badge granted")
+    press(page, "gate-b12-door", "Opens")
+    phones = page.context.new_page()
+    phones.set_viewport_size({"width": 1360, "height": 640})  # the first row of handsets
+    phones.goto(demo["phones"])
+    ana, ben = (
+        phones.locator(".handset", has=phones.get_by_role("heading", name=name, exact=True)) for name in ("Ana", "Ben")
+    )
+    expect(ana).to_contain_text("gate B12", timeout=60_000)  # held open for 30 s
+    ana.get_by_role("button", name="I go").click()
+    expect(ana).to_contain_text("it is yours")
+    press(page, "gate-b11-door", "Opens")
+    expect(ben).to_contain_text("gate B11")
+    page.get_by_role("link", name="Desk").click()
+    expect(page.locator("#open .row")).to_have_count(2)
+    page.locator("#open .row", has_text="Door held open").click()
+    expect(page.locator("#thread")).to_contain_text("Ana goes")
+    page.mouse.move(0, 0)
+    picture(page, "readme-desk")
+    phones.evaluate("scrollTo(0, 0)")
+    picture(phones, "readme-phones")
