@@ -33,7 +33,7 @@ from vorab.model import SECOND, Instant, PersonId, Quarantined, Record, Replayed
 from vorab.site import Broker, Site
 
 UNTIL_EVERY = SECOND
-IDLE_RECORDS = 60  #: of time alone, before they are worth a checkpoint
+IDLE_RECORDS = 120  #: of time alone, before they are worth a checkpoint
 CHECKPOINT_EVERY = Span(5 * SECOND)
 CHECKPOINT_SHARE = 0.01  #: of the time at the most
 HOUSEKEEP_EVERY = Span(10 * SECOND)
@@ -86,7 +86,7 @@ class Capture:
         self.ingest = ingest
         self.run = now
         self.received = 0  #: PUBLISH packets, counted by whoever reads them: the other witness of the balance (law 2)
-        self.until: Instant | None = None  #: the last one written in this run
+        self._untils: dict[bool, Instant] = {}  #: of each lane, the last one written in this run
         self.found: Callable[[], None] = lambda: None  #: called after a commit with breaches
         self.normaliser = Normaliser(site.sensors, ingest)
         self.engine = _restored(store)
@@ -115,15 +115,15 @@ class Capture:
             self._append(Record(self.ingest, self.run, found.readings, None, [], life_safety), found.quarantined)
         return [packet_id for _, _, flags, packet_id in publishes if flags & QOS]
 
-    def tick(self, until: Instant) -> None:
-        """All that this ingest received up to then is in the log; what falls due by then is found."""
-        if self.until is None or until > self.until:
-            self.until = until
-            self._append(Record(self.ingest, self.run, [], until))
+    def tick(self, until: Instant, *, life_safety: bool) -> None:
+        """All that this lane received up to then is in the log; what falls due by then is found."""
+        if until > self._untils.get(life_safety, self.run - 1):
+            self._untils[life_safety] = until
+            self._append(Record(self.ingest, self.run, [], until, [], life_safety))
 
-    def due(self) -> Instant | None:
-        """When something falls due that wants an `until`."""
-        return self.engine.due()
+    def due(self, *, life_safety: bool) -> Instant | None:
+        """When something falls due that wants an `until` of this lane."""
+        return self.engine.due(life_safety=life_safety)
 
     def quarantine_again(self, command: str, by: PersonId, numbers: list[int] | None) -> None:
         """Once for a command: what can be understood by now is in the log, dated when it was received."""
@@ -295,9 +295,9 @@ class Host:
         self._mark(now)
         for lane in self._ready(now):
             self._pass_on(lane)
-        settled = [session.settled_at for session in self.sessions.values() if session.settled_at is not None]
-        if len(settled) == len(self.sessions):
-            self.capture.tick(min(settled))
+        for lane, session in self.sessions.items():
+            if session.settled_at is not None:
+                self.capture.tick(session.settled_at, life_safety=lane)
         if monotonic - self._looked_at >= POLL_S:
             self._looked_at = monotonic
             self.bell.clear()
@@ -306,17 +306,16 @@ class Host:
             self.capture.tend(now)
 
     def _mark(self, now: Instant) -> None:
-        """Asks both sessions for a sign when an `until` is wanted: when something is due, and each second."""
-        due = self.capture.due()
-        for session in self.sessions.values():
-            asked = session.settled_at
+        """Asks each session for a sign when its `until` is wanted: when something is due, and each second."""
+        for lane, session in self.sessions.items():
+            asked, due = session.settled_at, self.capture.due(life_safety=lane)
             if asked is None or now - asked >= UNTIL_EVERY or (due is not None and asked < due <= now):
                 session.mark(now)
 
     def _ready(self, now: Instant) -> list[bool]:
         """The lanes on which something came, life safety first."""
-        due = self.capture.due()
-        wait = POLL_S if due is None or due <= now else min(POLL_S, (due - now) / SECOND)
+        dues = [due for lane in self.sessions if (due := self.capture.due(life_safety=lane)) and due > now]
+        wait = min([POLL_S, *((due - now) / SECOND for due in dues)])
         open_ = {session.fileno(): lane for lane, session in self.sessions.items() if session.fileno() >= 0}
         wanting = [session.fileno() for session in self.sessions.values() if session.wants_to_write()]
         more = [lane for lane, session in self.sessions.items() if session.more]

@@ -28,7 +28,7 @@ class Known(Struct, frozen=True, array_like=True):
     """Sorted, so that equal knowledge is equal bytes."""
 
     rules_hash: str
-    clocks: list[tuple[str, Instant]]  #: ingest, until
+    clocks: list[tuple[str, bool, Instant]]  #: ingest, whether it is the lane of life safety, until
     lines: list[tuple[SensorId, Quantity | None, LineState]]
     watchers: list[tuple[Key, WatcherState]]
     witnesses: list[tuple[SensorId, Witness]]

@@ -96,14 +96,16 @@ class Engine:
                     if not sample.channel:
                         self._take(subject, line, sample, reading, at)
         if record.until is not None:
-            self._pass(self._index.clock(record.ingest), record.until)
+            self._pass(self._index.clock(record.ingest, record.life_safety), record.until)
         found, self._found = self._found, []
         return found
 
-    def due(self) -> Instant | None:
-        """The next instant at which something falls due: an `until` of then would tell."""
+    def due(self, *, life_safety: bool) -> Instant | None:
+        """The next instant at which something falls due in this lane: an `until` of then would tell."""
         found = ALWAYS
-        for clock in self._index.clocks.values():
+        for (_, lane), clock in self._index.clocks.items():
+            if lane is not life_safety:
+                continue
             while clock.heap and self._put_off(clock):
                 pass
             if clock.heap and clock.heap[0][0] < found:
@@ -428,7 +430,7 @@ class Engine:
         lines = [(*key, _line_state(line)) for key, line in index.lines().items() if _spoken(line)]
         return Known(
             rules_hash=index.hash,
-            clocks=sorted((ingest, clock.until) for ingest, clock in index.clocks.items() if clock.until != NEVER),
+            clocks=sorted((*key, clock.until) for key, clock in index.clocks.items() if clock.until != NEVER),
             lines=sorted(lines, key=lambda line: (line[0], line[1] or "")),
             watchers=sorted(
                 (key, _watcher_state(watcher)) for key, watcher in index.watchers.items() if _knows(watcher)
@@ -440,8 +442,8 @@ class Engine:
     def _learn(self, known: Known, keys: set[Key]) -> None:
         """What is known of clocks and sensors, and the watches with these keys."""
         index = self._index
-        for ingest, until in known.clocks:
-            index.clock(ingest).until = until
+        for ingest, lane, until in known.clocks:
+            index.clock(ingest, lane).until = until
         lines = index.lines()
         for sensor, quantity, state in known.lines:
             if (sensor, quantity) in lines:

@@ -39,7 +39,7 @@ class Turn(Struct, frozen=True, array_like=True):
 
 
 class Clock:
-    """One ingest's time, and what falls due by it."""
+    """The time of one lane of an ingest, and what falls due by it."""
 
     __slots__ = ("heap", "until")
 
@@ -105,23 +105,23 @@ class Index:
     def __init__(self, ruleset: RuleSet) -> None:
         self.ruleset = ruleset
         self.hash = hash_of(ruleset)
-        self.clocks: dict[str, Clock] = {}
+        self.clocks: dict[tuple[str, bool], Clock] = {}  #: by ingest and lane: life safety waits for nobody
         self.subjects: dict[SensorId, Subject] = {}
         self.watchers: dict[Key, Watcher] = {}
         spans = [rule.memory for rule in ruleset.rules] + [each.every or 0 for each in ruleset.sensors.values()]
         self.kept = Span(max(spans, default=0) + HOUR)  #: how long a witness remembers
         for watched in ruleset.sensors.values():
-            self.clock(watched.ingest)
+            self.clock(watched.ingest, watched.life_safety)
         for rule in ruleset.rules:
             for sensor in rule.watch:
                 self._place(terms(rule, sensor, self.hash))
         for line in self.lines().values():
             _measure(line)
 
-    def clock(self, ingest: str) -> Clock:
-        found = self.clocks.get(ingest)
+    def clock(self, ingest: str, life_safety: bool) -> Clock:
+        found = self.clocks.get((ingest, life_safety))
         if found is None:
-            found = self.clocks[ingest] = Clock()
+            found = self.clocks[ingest, life_safety] = Clock()
         return found
 
     def subject(self, id_: SensorId) -> Subject:
@@ -129,7 +129,7 @@ class Index:
         if found is not None:
             return found
         watched = self.ruleset.watched(id_)
-        found = self.subjects[id_] = Subject(id_, watched, self.clock(watched.ingest))
+        found = self.subjects[id_] = Subject(id_, watched, self.clock(watched.ingest, watched.life_safety))
         sensor, channel = sensor_of(id_)
         if channel:
             base = self.subject(sensor)

@@ -169,7 +169,7 @@ class Airport:
             then = Instant(min(max(due, self.clock.now() + SECOND // 10), next_life, end))
             while not self.deaf and then - self.clock.now() > LISTENS:
                 self.clock.at = Instant(self.clock.now() + LISTENS)
-                self.capture.tick(self.clock.now())
+                self._ticks()
             self.clock.at = then
             if self.clock.now() == next_life:
                 self._live()
@@ -179,12 +179,16 @@ class Airport:
         self.world.tick()
         due = [Instant(self.clock.now() + LIFE)]
         if not self.deaf:
-            self.capture.tick(self.clock.now())
-            due.append(self.capture.due() or due[0])
+            self._ticks()
+            due += [self.capture.due(life_safety=lane) or due[0] for lane in (True, False)]
         if not self.down:
             due.append(self.contact.turn())
         self.world.tick()
         return min(due)
+
+    def _ticks(self) -> None:
+        for lane in (True, False):
+            self.capture.tick(self.clock.now(), life_safety=lane)
 
     def _live(self) -> None:
         """Whoever is not dead says so, as real devices do: readers every minute, rooms and the cabinet every few."""
@@ -221,7 +225,7 @@ class Airport:
         waiting, self._queue = self._queue, []
         if waiting:
             self._takes(waiting, drained=False)
-        self.capture.tick(self.clock.now())
+        self._ticks()
         self.contact.turn()
 
     # --- what is there ------------------------------------------------------------------------------------------------

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from itertools import count
 
 from rules.limits import Limits
-from rules.ruleset import Rule, RuleSet
+from rules.ruleset import Rule, RuleSet, Watched
 from rules.silent import Silent
 from rules.without import Without
 from vorab.model import SECOND, Breach, Quality, Quantity, Reading, Record, Sample, SensorId, Span
 
 Edge = tuple[str, int, str, int, str, object, object, str]  #: id, number, edge, at, priority, value, limit, note
+Lane = tuple[str, bool]  #: an ingest, and whether it is its life safety
 BEFORE_ALL = -(10**20)
 GAP = 10 * SECOND  #: between two untils: an ingest that says nothing for longer does not listen
 
@@ -32,11 +33,11 @@ class Heard:
 
 @dataclass
 class Log:
-    """Readings by sensor and untils by ingest, each with its position."""
+    """Readings by sensor and untils by lane of an ingest, each with its position."""
 
     readings: dict[str, list[Heard]]
-    untils: dict[str, list[tuple[int, int]]]
-    deaf: dict[str, list[tuple[int, int, int]]]  #: where an ingest listened again; from and to when nobody did
+    untils: dict[Lane, list[tuple[int, int]]]
+    deaf: dict[Lane, list[tuple[int, int, int]]]  #: where it listened again; from and to when nobody did
 
 
 @dataclass
@@ -54,17 +55,18 @@ class Value:
 
 def read(records: list[Record]) -> Log:
     log, position = Log({}, {}, {}), count()
-    highest: dict[str, int] = {}
+    highest: dict[Lane, int] = {}
     for record in records:
         for reading in record.readings:
             log.readings.setdefault(reading.sensor, []).append(Heard(next(position), reading))
-        if record.until is not None and record.until >= highest.get(record.ingest, BEFORE_ALL):
+        lane = record.ingest, record.life_safety
+        if record.until is not None and record.until >= highest.get(lane, BEFORE_ALL):
             place = next(position)
-            before = highest.get(record.ingest, record.until)
+            before = highest.get(lane, record.until)
             if record.until - before > GAP:
-                log.deaf.setdefault(record.ingest, []).append((place, before, record.until))
-            highest[record.ingest] = record.until
-            log.untils.setdefault(record.ingest, []).append((place, record.until))
+                log.deaf.setdefault(lane, []).append((place, before, record.until))
+            highest[lane] = record.until
+            log.untils.setdefault(lane, []).append((place, record.until))
     return log
 
 
@@ -94,26 +96,30 @@ def of(breaches: list[Breach]) -> dict[tuple[str, str], list[Edge]]:
 
 def _end(rule: Rule, sensor: SensorId, ruleset: RuleSet, log: Log) -> int:
     """The watch's own time when the log ends."""
-    return _clock(log, ruleset.watched(sensor).ingest, 10**20) - rule.lateness
+    return _clock(log, _lane(ruleset.watched(sensor)), 10**20) - rule.lateness
 
 
-def _clock(log: Log, ingest: str, position: int) -> int:
+def _lane(watched: Watched) -> Lane:
+    return watched.ingest, watched.life_safety
+
+
+def _clock(log: Log, lane: Lane, position: int) -> int:
     """How far the ingest had got there."""
-    untils = log.untils.get(ingest, [])
+    untils = log.untils.get(lane, [])
     index = bisect_left(untils, (position, BEFORE_ALL))
     return untils[index - 1][1] if index else BEFORE_ALL
 
 
-def _noticed(log: Log, ingest: str, at: int, position: int) -> int | None:
+def _noticed(log: Log, lane: Lane, at: int, position: int) -> int | None:
     """The first place behind `position` where the ingest has got to that instant."""
-    untils = log.untils.get(ingest, [])
+    untils = log.untils.get(lane, [])
     enough = bisect_left(untils, at, key=lambda until: until[1])
     index = max(enough, bisect_left(untils, (position, BEFORE_ALL)))
     return untils[index][0] if index < len(untils) else None
 
 
 def _values(rule: Rule, sensor: SensorId, ruleset: RuleSet, log: Log) -> list[Value]:
-    ingest = ruleset.watched(sensor).ingest
+    lane = _lane(ruleset.watched(sensor))
     if isinstance(rule.when, Silent):
         return _silences(rule, rule.when, sensor, ruleset, log)
     said = [
@@ -122,7 +128,7 @@ def _values(rule: Rule, sensor: SensorId, ruleset: RuleSet, log: Log) -> list[Va
         for sample in heard.reading.samples
         if sample.quantity is rule.when.quantity and _usable(rule, sample)
     ]
-    seen = _in_order(rule, ingest, log, said)
+    seen = _in_order(rule, lane, log, said)
     return _openings(rule, rule.when, sensor, ruleset, log, seen) if isinstance(rule.when, Without) else seen
 
 
@@ -134,13 +140,13 @@ def _usable(rule: Rule, sample: Sample) -> bool:
     return isinstance(sample.value, bool)
 
 
-def _in_order(rule: Rule, ingest: str, log: Log, said: list[tuple[Heard, Sample]]) -> list[Value]:
+def _in_order(rule: Rule, lane: Lane, log: Log, said: list[tuple[Heard, Sample]]) -> list[Value]:
     """In the order of the log, or with lateness of their own time; without what is history or only confirmed."""
     queue = []
     for heard, sample in said:
-        floor = _clock(log, ingest, heard.position) - rule.lateness
+        floor = _clock(log, lane, heard.position) - rule.lateness
         ready = max(heard.at, floor)
-        released = _noticed(log, ingest, ready + rule.lateness, heard.position) if rule.lateness else 0
+        released = _noticed(log, lane, ready + rule.lateness, heard.position) if rule.lateness else 0
         if released is not None:
             order = (released, ready, heard.at, heard.position) if rule.lateness else (heard.position,)
             queue.append((order, heard.at, released or heard.position, floor, heard.reading, sample))
@@ -171,7 +177,7 @@ def _openings(
     watched = ruleset.watched(sensor)
     found = []
     for before, now in zip([None, *seen], seen, strict=False):
-        decided = _noticed(log, watched.ingest, now.at + rule.lateness, now.position)
+        decided = _noticed(log, _lane(watched), now.at + rule.lateness, now.position)
         if decided is None:
             break
         if now.value != when.value:
@@ -198,7 +204,7 @@ def _badge(when: Without, opened: int, heard: Heard) -> bool:
 
 def _dead(reader: SensorId, opened: Value, rule: Rule, ruleset: RuleSet, log: Log, decided: int) -> bool:
     watched = ruleset.watched(reader)
-    if _clock(log, watched.ingest, decided + 1) < opened.at + rule.lateness:
+    if _clock(log, _lane(watched), decided + 1) < opened.at + rule.lateness:
         return True
     assert watched.every is not None
     return not any(
@@ -226,18 +232,18 @@ def _silences(rule: Rule, when: Silent, sensor: SensorId, ruleset: RuleSet, log:
     """Where the gaps between two sounds begin to be too long, and where they end."""
     watched = ruleset.watched(sensor)
     sounds = [
-        (heard, _sound(heard.reading, _clock(log, watched.ingest, heard.position)))
+        (heard, _sound(heard.reading, _clock(log, _lane(watched), heard.position)))
         for heard in log.readings.get(sensor, [])
         if _spoke(heard.reading)
     ]
-    heard = _in_order(rule, watched.ingest, log, sounds)
-    begin = log.untils.get(watched.ingest, [])[:1]
+    heard = _in_order(rule, _lane(watched), log, sounds)
+    begin = log.untils.get(_lane(watched), [])[:1]
     if begin and not any(place.position < begin[0][0] for place, _ in sounds):
         at = begin[0][1]
         heard = [Value(at, True, "", BEFORE_ALL, True, begin[0][0])] + [
             Value(max(value.at, at), True, "", value.own, True, value.position, value.sure) for value in heard
         ]
-    deaf = log.deaf.get(watched.ingest, [])
+    deaf = log.deaf.get(_lane(watched), [])
     found = []
     for now, after in zip(heard, [*heard[1:], None], strict=True):
         heard_at = lifted = now.at
@@ -252,7 +258,7 @@ def _silences(rule: Rule, when: Silent, sensor: SensorId, ruleset: RuleSet, log:
         too_long = heard_at + when.span
         if after is not None and after.at < too_long:
             continue
-        noticed = _noticed(log, watched.ingest, too_long + rule.lateness, now.position)
+        noticed = _noticed(log, _lane(watched), too_long + rule.lateness, now.position)
         if after is not None and not rule.lateness and (noticed is None or after.position < noticed):
             noticed = after.position if after.sure else None
         if noticed is None:

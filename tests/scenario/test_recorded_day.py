@@ -153,17 +153,17 @@ def others(chance: random.Random) -> Iterator[Said]:
 
 
 def batches(arrivals: list[tuple[int, int, Reading]]) -> list[Record]:
-    """Each ingest closes a record every 10 s; `west` hears nothing between 12:00 and 13:00."""
-    ingests = {id_: watched.ingest for id_, watched in airport().sensors.items()}
-    records, waiting = [], {"main": [], "west": []}  # type: ignore[var-annotated] # of readings
+    """Each lane closes a record every 10 s; `west` hears nothing between 12:00 and 13:00."""
+    lanes = {id_: (watched.ingest, watched.life_safety) for id_, watched in airport().sensors.items()}
+    records, waiting = [], {lane: [] for lane in sorted(set(lanes.values()))}  # type: ignore[var-annotated] # of readings
     arrivals = list(reversed(arrivals))
     for until in range(MIDNIGHT, MIDNIGHT + DAY + HOUR, 10 * SECOND):
         while arrivals and arrivals[-1][0] <= until:
             reading = arrivals.pop()[2]
-            waiting[ingests[reading.sensor]].append(reading)
-        for ingest, readings in waiting.items():
+            waiting[lanes[reading.sensor]].append(reading)
+        for (ingest, life_safety), readings in waiting.items():
             if ingest == "main" or not 12 * HOUR <= until - MIDNIGHT < 13 * HOUR:
-                records.append(Record(ingest, MIDNIGHT, list(readings), Instant(until)))
+                records.append(Record(ingest, MIDNIGHT, list(readings), Instant(until), [], life_safety))
                 readings.clear()
     return records
 

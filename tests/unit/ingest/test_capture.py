@@ -85,7 +85,8 @@ class House:
 
     def passes(self, span: int) -> None:
         self.now = Instant(self.now + span)
-        self.capture.tick(self.now)
+        for lane in (True, False):
+            self.capture.tick(self.now, life_safety=lane)
 
     @property
     def found(self) -> list[tuple[str, Edge, int]]:

@@ -319,6 +319,17 @@ def test_while_nobody_listens_no_rule_counts_and_each_only_once() -> None:
     assert [(breach.rule, *told([breach])) for breach in found] == [("rule", "raised@31"), ("patient", "raised@85")]
 
 
+def test_life_safety_has_its_own_clock_and_waits_for_nobody() -> None:
+    ruleset = site(rule(State(Quantity.TAKEN), for_=30), life_safety=True)
+    engine = Engine(ruleset)
+    taken = Reading(DOOR, [Sample(Quantity.TAKEN, True)], at(0), at(0), 1)
+    assert engine.apply(Record("main", at(0), [taken], life_safety=True)) == []
+    assert engine.apply(Record("main", at(0), until=at(99))) == []
+    assert (engine.due(life_safety=True), engine.due(life_safety=False)) == (at(30), None)
+    engine = Engine.restore(ruleset, engine.checkpoint())
+    assert told(engine.apply(Record("main", at(0), until=at(30), life_safety=True))) == ["raised@30"]
+
+
 def test_silence_has_delays_too() -> None:
     slow = site(rule(QUIET, for_=5, clear_for=20))
     assert told(play(slow, "shut@0 shut@19 until@99")) == ["raised@39"]
