@@ -13,10 +13,12 @@
     sent       report                                             delivered, or failed and told
     sent       no report for 60 s: asked, still none              sent, told, asked again later
     sent       the same after it expired                          failed, told
+    failed     only for want of a report, which comes late        delivered
 
 A report from the provider moves any of the first four on, also one that comes before the answer to the call.  States
-never go backwards but for the two ways back to ready.  *Told* means that the incident hears of it and tries another
-channel or person; the same may be told twice, so the event's id is made from the notification's.
+never go backwards but for the two ways back to ready, and for a report that comes when we had given up waiting for it.
+*Told* means that the incident hears of it and tries another channel or person; the same may be told twice, so the
+event's id is made from the notification's.
 """
 
 from msgspec import Struct
@@ -33,6 +35,8 @@ LONGEST_WAIT = Span(60 * SECOND)  #: between two tries when the provider does no
 
 _LIFE_SAFETY = Priority.LIFE_SAFETY.rank
 _FINAL = (Delivery.DELIVERED, Delivery.FAILED, Delivery.WITHDRAWN)
+_NO_REPORT = "no delivery report"
+_NOT_ASKED = ", and the provider cannot be asked"
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -96,7 +100,8 @@ def after_send(row: Row, receipt: Receipt, now: Instant) -> Change:
 def after_status(row: Row, receipt: Receipt, now: Instant) -> Change:
     """A report of the provider, whichever way it came, perhaps repeated or overtaken by a later one."""
     another_copy = bool(row.provider_id and receipt.provider_id and receipt.provider_id != row.provider_id)
-    if row.state in _FINAL or (another_copy and receipt.state is not Delivery.DELIVERED):
+    is_final = row.state in _FINAL and not (receipt.state is Delivery.DELIVERED and _was_given_up(row))
+    if is_final or (another_copy and receipt.state is not Delivery.DELIVERED):
         return Change(row)
     if receipt.provider_id and not row.provider_id:
         row = replace(row, provider_id=receipt.provider_id)
@@ -113,6 +118,11 @@ def after_status(row: Row, receipt: Receipt, now: Instant) -> Change:
             )
         case _:
             return Change(row)
+
+
+def _was_given_up(row: Row) -> bool:
+    """Failed for want of news only: no provider ever said so."""
+    return row.state is Delivery.FAILED and (row.reason == _NO_REPORT or row.reason.endswith(_NOT_ASKED))
 
 
 def after_lookup(row: Row, receipt: Receipt | None, now: Instant) -> Change:
@@ -132,7 +142,7 @@ def lookup_failed(row: Row, now: Instant) -> Change:
     """The provider could not be asked.  Asked again soon, told meanwhile: another channel may work."""
     if row.state not in (Delivery.UNKNOWN, Delivery.SENT):
         return Change(row)
-    reason = f"{row.state}, and the provider cannot be asked"
+    reason = f"{row.state}{_NOT_ASKED}"
     if now >= row.expires_at + REPORT_WITHIN:
         return _end(row, Delivery.FAILED, reason)
     return Change(replace(row, due_at=Instant(now + LOOKS[-1])), tell=reason)
@@ -188,7 +198,7 @@ def _absent(row: Row, now: Instant) -> Change:
 def _unreported(row: Row, now: Instant) -> Change:
     reason = f"no delivery report in {REPORT_WITHIN // SECOND} s"
     if now >= row.expires_at and row.lookups:
-        return _end(row, Delivery.FAILED, "no delivery report")
+        return _end(row, Delivery.FAILED, _NO_REPORT)
     wait = REPORT_WITHIN << min(row.lookups, 5)
     return Change(replace(row, lookups=row.lookups + 1, due_at=Instant(now + wait)), tell=reason)
 

@@ -275,3 +275,15 @@ def test_every_message_ends(answers: list[str]) -> None:
                 now = delivery.after_lookup(change.row, None, instant).row
     assert RANK[now.state] == 4
     assert now.due_at <= now.expires_at + 60 * MINUTE
+
+
+def test_a_report_that_comes_when_we_had_given_up_waiting_for_it_counts() -> None:
+    sent = delivery.after_send(sending(), SENT, T0).row
+    late = replace(sent, lookups=3)
+    unreported = delivery.after_lookup(late, SENT, at(400)).row
+    unasked = delivery.lookup_failed(late, at(400)).row
+    refused = delivery.after_status(sent, FAILED, at(400)).row
+    for row_, state in ((unreported, Delivery.DELIVERED), (unasked, Delivery.DELIVERED), (refused, Delivery.FAILED)):
+        assert row_.state is Delivery.FAILED
+        assert delivery.after_status(row_, DELIVERED, at(500)).row.state is state
+        assert delivery.after_status(row_, SENT, at(500)).row.state is Delivery.FAILED
