@@ -219,8 +219,8 @@ class Contact:
         if self._busy >= SENDERS - RESERVED:
             return False
         jobs: list[Job] = []
-        for name, at in self._poll_at.items():
-            if at <= now and (ahead.is_open is not None or name in self._first_polls):
+        for name in self._poll_at:
+            if self._poll_due(name, ahead) <= now:
                 self._poll_at[name] = Instant(now + POLL_EVERY)
                 jobs.append(Poll(name, Instant(self._polled[name] - OVERLAP), now))
         if self._count is not None and self._count_at <= now:
@@ -271,11 +271,16 @@ class Contact:
         listed: Receipt | None = channel.find(look.notification, look.since, look.besides)
         return listed
 
+    def _poll_due(self, name: str, ahead: Ahead) -> Instant:
+        """A minute after the last one while nothing is open: somebody may write STOP."""
+        is_awaited = ahead.is_open is not None or name in self._first_polls
+        return Instant(self._poll_at[name] + (0 if is_awaited else MINUTE - POLL_EVERY))
+
     def _is_quiet(self, now: Instant) -> bool:
         return bool(self._first_polls) and now < self._quiet_until
 
     def _next(self, now: Instant, ahead: Ahead) -> Instant:
-        polls = self._poll_at.values() if ahead.is_open is not None else ()
+        polls = [self._poll_due(name, ahead) for name in self._poll_at]
         count_at = self._count_at if self._count is not None else None
         seal_at = self._seal_at if ahead.unsealed is not None else None
         if self._is_quiet(now):

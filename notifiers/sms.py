@@ -168,7 +168,7 @@ class Sms:
 
         def look() -> Receipt | None:
             found = None
-            for message in self._newest(to=notification.address, from_=self.settings.sender):
+            for message in self._newest(OLDEST, to=notification.address, from_=self.settings.sender):
                 if message.date_created and _instant(message.date_created) < since - SLACK:
                     break
                 if notification.text in (message.body or "") and message.sid not in besides:
@@ -184,14 +184,14 @@ class Sms:
         sent_after = datetime.fromtimestamp((since - SLACK) // SECOND, UTC)
 
         def listen() -> list[Inbound]:
-            messages = self._newest(to=self.settings.sender, date_sent_after=sent_after)
+            messages = self._newest(None, to=self.settings.sender, date_sent_after=sent_after)
             return [_inbound(message) for message in messages if message.direction == "inbound"]
 
         return self._asked(listen)
 
-    def _newest(self, **which: Any) -> Iterator[Any]:
-        """The newest first, as Twilio lists them."""
-        return self._client.messages.stream(page_size=PAGE, limit=OLDEST, **which)  # type: ignore[no-any-return]
+    def _newest(self, limit: int | None, **which: Any) -> Iterator[Any]:
+        """The newest first, as Twilio lists them, page after page; `limit`: so many at the most."""
+        return self._client.messages.stream(page_size=PAGE, limit=limit, **which)  # type: ignore[no-any-return]
 
     def _made(self, call: Callable[[], T]) -> T:
         """What the SDK makes of the answer.  Whatever it raises is about an answer that it cannot read."""

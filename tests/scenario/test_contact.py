@@ -246,6 +246,15 @@ def test_stop_helps_the_waiting_at_once_and_is_kept(night: Night) -> None:
     night.phone("ben").receives_sms("gate B12")
 
 
+def test_law_8_a_stop_is_heard_also_while_nothing_is_open(night: Night) -> None:
+    night.passes(10 * MINUTE)
+    night.world.write(NUMBERS["ben"], "STOP", OURS)
+    night.passes(MINUTE)
+    assert night.outcomes() == ["applied"]
+    night.finds(breach())
+    night.phone("ana").receives_sms("gate B12")
+
+
 def test_a_stranger_is_kept_and_not_heard(night: Night) -> None:
     night.finds(breach())
     phone = night.phone("ben").receives_sms("gate B12")

@@ -275,6 +275,13 @@ def test_what_became_of_a_message(
     assert (receipt.state, receipt.reason) == (state, reason)
 
 
+def test_no_reply_is_lost_among_many(sms: Sms, world: PhoneWorld, clock: Clock) -> None:
+    sms.send(message())
+    for number in range(250):
+        world.write(ANA, str(number))
+    assert {one.text for one in sms.replies(T0)} == {str(number) for number in range(250)}
+
+
 def test_replies_are_heard_by_asking(sms: Sms, world: PhoneWorld, clock: Clock) -> None:
     sms.send(message())
     clock.advance(3600)
