@@ -2,7 +2,7 @@
 
 import contextlib
 import ctypes
-import getpass
+import os
 import shutil
 import signal
 import socket
@@ -36,7 +36,6 @@ autosave_interval 1
 max_queued_messages 0
 max_inflight_messages 1000
 set_tcp_nodelay true
-user {user}
 log_dest file {folder}/mosquitto.log
 log_type error
 log_type warning
@@ -96,7 +95,8 @@ def settings(data: Path, port: int) -> Path:
     folder = data.resolve() / "broker"
     folder.mkdir(exist_ok=True, mode=0o700)
     path = folder / "mosquitto.conf"
-    path.write_text(SETTINGS.format(port=port, folder=folder, user=getpass.getuser()))
+    stay_root = "user root\n" if os.geteuid() == 0 else ""  # else it becomes mosquitto, whom the folder shuts out
+    path.write_text(SETTINGS.format(port=port, folder=folder) + stay_root)
     return path
 
 

@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import os
 import uuid
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def again(site: Path, data: Path | None, numbers: list[int]) -> int:
             commands.insert().values(
                 id=str(uuid.uuid4()),
                 at=now(),
-                by=getpass.getuser(),
+                by=_asker(),
                 kind="quarantine-again",
                 body=json.dumps({"numbers": wanted}),
             )
@@ -62,3 +63,11 @@ def again(site: Path, data: Path | None, numbers: list[int]) -> int:
     engine.dispose()
     print(f"{len(wanted)} to be decoded again; what is still not understood stays in the list")
     return 0
+
+
+def _asker() -> str:
+    """The name of the account; its number where the system has no name for it."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())

@@ -1,7 +1,9 @@
 """What one types, what is printed, and the exit code.  No command starts anything here."""
 
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -163,6 +165,16 @@ def test_quarantine_is_listed_and_asked_for_again(run: Run, data: Path) -> None:
     assert run("quarantine", "again", "7", *words)[0] == 2
     code, out, _ = run("quarantine", "again", *words)
     assert (code, out[:1]) == (0, "1")
+
+
+def test_an_account_without_a_name_may_ask_too(run: Run, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that runs under some number."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000)
+    assert run("quarantine", "again", "--site", AIRPORT, "--data", data)[0] == 0
+    with contextlib.closing(sqlite3.connect(data / "contact.db")) as store:
+        assert store.execute('SELECT "by" FROM commands').fetchall() == [("4000000",)]
 
 
 EVIL = "\x1b[2J\x07\r\n\x9b31m\u202egate"  #: clears the screen, rings, adds a line, and writes backwards
