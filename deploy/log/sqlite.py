@@ -350,7 +350,7 @@ def fold(path: Path, stop: threading.Event, long: threading.Event | None = None)
     """Moves what the write-ahead log holds into the file, beside the commits; `long` is set when it grows still."""
     db = sqlite3.connect(path, timeout=5.0, isolation_level=None)
     while not stop.wait(FOLD_EVERY_S):
-        with contextlib.suppress(sqlite3.OperationalError):  # locked, or the disk is full: the writer will say so
+        with contextlib.suppress(sqlite3.Error):  # locked, damaged, or the disk is full: the writer will say so
             _busy, pages, _folded = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             if long and pages > WAL_PAGES:
                 long.set()

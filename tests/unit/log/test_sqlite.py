@@ -1,6 +1,7 @@
 """What only the log on SQLite promises: durable commits, a full disk is noticed, the write-ahead log stays short."""
 
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,19 @@ def test_the_write_ahead_log_is_folded_back_beside_the_commits(tmp_path: Path, m
     assert wal.stat().st_size < 20_000_000, "30 MB went through it"
     assert log.reader().last_position() == 300
     log.close()
+
+
+def test_a_damaged_file_does_not_end_the_thread_that_folds(tmp_path: Path) -> None:
+    """The writer says so, in words; a thread that dies would only leave its own traceback."""
+
+    class Twice(threading.Event):
+        turns = 0
+
+        def wait(self, timeout: float | None = None) -> bool:
+            self.turns += 1
+            return self.turns > 2
+
+    (tmp_path / "capture.db").write_bytes(b"garbage " * 1000)
+    stop = Twice()
+    sqlite.fold(tmp_path / "capture.db", stop)
+    assert stop.turns == 3
