@@ -1,4 +1,4 @@
-"""A message as a decoder sees it: topic parts, bytes, and readers that say what is wrong with a value."""
+"""A message as a decoder sees it: the rest of its topic, bytes, and readers that say what is wrong with a value."""
 
 import math
 from typing import Any
@@ -11,7 +11,7 @@ MAX_BYTES = 256 * 1024  #: of one payload; larger is quarantined unread
 
 
 class Payload:
-    """One message.  `levels` are the parts of the topic that the site's pattern left open; `raw` the bytes."""
+    """One message: `raw` its bytes, and `suffix`."""
 
     __slots__ = ("_json", "raw", "suffix")
 
