@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, delete, func, select, text, update
 from deploy.store import outbox
 from deploy.store.prepared import Prepared
 from deploy.store.store import open_incidents
-from deploy.store.tables import breaches, incidents
+from deploy.store.tables import breaches, incidents, journal
 from deploy.store.transaction import Transaction
 from notifiers.text import Facts
 from vorab import wire
@@ -56,6 +56,7 @@ from workflows.nearest import candidates
 VALID = Span(10 * MINUTE)  #: a message that asks for nothing
 VALID_AT_LEAST = MINUTE  #: a request; otherwise until the next rung
 EDGES = wire.unpacker(Breach)
+RUNG = wire.unpacker(RungDue)
 
 
 def take(tx: Transaction, breach: Breach) -> None:
@@ -313,14 +314,16 @@ def _expires_at(tx: Transaction, incident: Incident, purpose: Purpose) -> Instan
 
 
 def _reasons(tx: Transaction, incident: Incident, event: Event, order: Notify) -> list[str]:
-    """Why this person: as weighed for the rung, or weighed again because he asks."""
+    """Why this person: as weighed for the rung, now or, when he asks, the last time."""
     if isinstance(event, RungDue):
-        found = event.weighed
-    elif order.purpose is Purpose.WHY and incident.ladder:
-        found = _candidates(tx, incident, incident.ladder[max(incident.rung, 0)])
+        weighed = [event.weighed]
+    elif order.purpose is Purpose.WHY:
+        bodies = tx.connection.scalars(_RUNGS, {"incident": incident.id}).all()
+        weighed = [wire.unpack(body, RUNG).weighed for body in bodies]
     else:
-        found = []
-    return next((one.reasons for one in found if one.person == order.person), [])
+        weighed = []
+    of_him = (one for found in weighed for one in found if one.person == order.person and one.suitable)
+    return next((one.reasons for one in of_him), [])
 
 
 def _facts(tx: Transaction, incident: Incident, reader: Person, who: PersonId | None, reasons: list[str]) -> Facts:
@@ -440,3 +443,8 @@ _BEFORE = (
 )
 _SET_ASIDE_BEFORE = select(func.count()).where(*_BEFORE)
 _OVERTAKE = update(breaches).where(*_BEFORE).values(state="overtaken")
+_RUNGS = (
+    select(journal.c.body)
+    .where(journal.c.incident == bindparam("incident"), journal.c.kind == "rung")
+    .order_by(journal.c.event.desc())
+)

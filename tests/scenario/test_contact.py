@@ -255,6 +255,21 @@ def test_law_8_a_stop_is_heard_also_while_nothing_is_open(night: Night) -> None:
     night.phone("ana").receives_sms("gate B12")
 
 
+def test_who_asks_why_is_told_what_was_weighed_for_him_also_when_others_are_being_asked(tmp_path: Path) -> None:
+    ladder = [rung(1), rung(1, role="pilots")]
+    pilot = replace(person("ana", "t2"), roles=["pilots"])
+    night = Night(tmp_path, ladder, Limits())
+    night.site = small_site(ladder, people=[person("ben", "post"), pilot])
+    night.start()
+    night.finds(breach())
+    night.passes(MINUTE)
+    night.phone("ana").receives_sms("gate B12")
+    phone = night.phone("ben").receives_sms("gate B12")
+    phone.and_replies(f"{phone.code} why")
+    night.passes(10 * SECOND)
+    night.phone("ben").receives_sms("1 min on foot", "security")
+
+
 def test_a_stranger_is_kept_and_not_heard(night: Night) -> None:
     night.finds(breach())
     phone = night.phone("ben").receives_sms("gate B12")
