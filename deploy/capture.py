@@ -186,19 +186,24 @@ def _received_at(stored: Record | Quarantined) -> Instant:
 
 
 def _restored(store: SqliteLog) -> Engine:
-    """The engine as it was after the last record: from the newest checkpoint, and what came after it."""
-    reader = store.reader()
-    newest = next(iter(reader.checkpoints()), None)
-    if newest:
-        engine, start = Engine.restore(_rules(store, newest.rules_hash), newest.body), newest.position
-    else:
-        engine, start = Engine(RuleSet([], {})), 1
-    for position, record in reader.records(start):
+    """The engine as it was after the last record.  Raises Corrupt when no way leads there."""
+    engine, start = _newest(store)
+    for position, record in store.reader().records(start):
         for command in record.commands:
             if isinstance(command, RulesChanged):
                 engine = _changed(engine, store, command.rules_hash)
         store.found_again(position, engine.apply(record))
     return engine
+
+
+def _newest(store: SqliteLog) -> tuple[Engine, int]:
+    """From the newest checkpoint that can be read, or with nothing known; and the record to go on with."""
+    for checkpoint in store.reader().checkpoints():
+        try:
+            return Engine.restore(_rules(store, checkpoint.rules_hash), checkpoint.body), checkpoint.position
+        except Corrupt as error:
+            log.error("the checkpoint at record %d cannot be used: %s", checkpoint.position, error)
+    return Engine(RuleSet([], {})), 1
 
 
 def _changed(engine: Engine, store: SqliteLog, rules_hash: str) -> Engine:

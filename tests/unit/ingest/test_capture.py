@@ -178,6 +178,33 @@ def test_a_restart_changes_nothing(house: House, when: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("damaged", [1, 2])
+@pytest.mark.parametrize("body", [b"", b"\x02", b"\x01\xc1", b"\x01\x96"])
+def test_a_checkpoint_that_cannot_be_read_costs_only_time(house: House, damaged: int, body: bytes) -> None:
+    house.says("zigbee2mqtt/gate", '{"contact":false}')
+    house.capture.checkpoint()
+    house.passes(20 * SECOND)
+    house.capture.checkpoint()
+    house.passes(5 * SECOND)
+    assert house.log
+    newest = house.log._db.execute("SELECT position FROM checkpoints ORDER BY position DESC LIMIT ?", (damaged,))
+    for (position,) in newest.fetchall():
+        house.log._db.execute("UPDATE checkpoints SET body = ? WHERE position = ?", (body, position))
+    house.starts()
+    house.passes(15 * SECOND)
+    assert house.found == [("held", Edge.RAISED, 30 * SECOND)]
+
+
+def test_a_checkpoint_that_is_needed_and_cannot_be_read_stops_us(house: House) -> None:
+    house.passes(SECOND)
+    house.capture.checkpoint()
+    assert house.log
+    house.log._db.execute("UPDATE checkpoints SET body = x''")
+    house.log._db.execute("DELETE FROM batches WHERE position = 1")
+    with pytest.raises(Corrupt, match="no record 1 any more"):
+        house.starts()
+
+
 def test_what_the_broker_repeats_after_a_restart_is_known(house: House) -> None:
     house.says("zigbee2mqtt/room", '{"temperature":20}', 7)
     house.starts()
