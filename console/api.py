@@ -9,7 +9,7 @@ from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field
 
 import vorab
-from console import signin, words
+from console import signin
 from console.guard import Right
 from console.ports import Devices, Outside
 from console.signin import OPERATOR, Session, Sessions, Tries, fits
@@ -65,7 +65,7 @@ class Clicked(_Body):
     """What a person at the desk said about an incident."""
 
     id: UUID  #: of the click, made by the page; the same one acts once
-    person: str = Field(max_length=64)  #: for whom: somebody of the directory, or "desk"
+    person: str = Field(max_length=64)  #: for whom: one of /api/people
     meaning: Literal["taken", "done", "declined"]
 
 
@@ -147,9 +147,9 @@ def _incidents(app: FastAPI, desk: Desk) -> None:
         """Stored, and contact is woken; what became of it comes by the stream."""
         if reader.incident(incident) is None:
             raise HTTPException(404, "no such incident")
-        if body.person != words.DESK and desk.outside.directory.person(body.person) is None:
-            raise HTTPException(422, "person: nobody of this name in the directory")
-        said = {"person": body.person, "incident": incident, "meaning": body.meaning}
+        if body.person not in [one.id for one in views.people()]:
+            raise HTTPException(422, "person: nobody of this name in the directory can be sent")
+        said = {"person": body.person, "incident": incident, "meaning": body.meaning, "by": OPERATOR}
         desk.outside.inbox.put([InboxItem(str(body.id), "click", said)], now())
         return Json({"id": str(body.id)}, 202)
 

@@ -209,6 +209,7 @@ class Answer(Struct, frozen=True, tag="answer"):
     meaning: Meaning
     at: Instant
     channel: str  #: sms, desktop …
+    clicked_by: str = ""  #: who was signed in at the desk and said so for him
 
 
 class Purpose(StrEnum):

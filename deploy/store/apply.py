@@ -410,6 +410,8 @@ def _why(event: Event, incident: Incident) -> list[str]:
             return [breach.id]
         case RungDue(weighed=found) if not any(one.suitable for one in found):
             return [f"nobody suitable among {len(found)} on rung {incident.rung}"]
+        case Answer(channel=channel, clicked_by=clicked_by):
+            return [f"by {channel}" + (f", clicked by {clicked_by}" if clicked_by else "")]
         case DeliveryFailed(person=person, channel=channel, reason=reason):
             return [f"{person} by {channel}: {reason}"]
     return []

@@ -40,6 +40,7 @@ class ClickBody(Struct, frozen=True):
     person: str
     incident: str
     meaning: Meaning
+    by: str = ""  #: who was signed in
 
 
 def keep(tx: Transaction, inbound: Inbound) -> bool:
@@ -155,7 +156,7 @@ def _click(tx: Transaction, row: Row[Any], body: ClickBody) -> str:
     if body.meaning in (Meaning.STOP, Meaning.START):
         raise Malformed(f"inbox: {body.meaning} is said by message, not by click")
     incident, person = IncidentId(body.incident), PersonId(body.person)
-    answer = Answer(row.id, person, body.meaning, Instant(row.at), "desktop")
+    answer = Answer(row.id, person, body.meaning, Instant(row.at), "desktop", body.by)
     return APPLIED if apply(tx, incident, row.id, answer) else f"no such incident {body.incident}, or known already"
 
 

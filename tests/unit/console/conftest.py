@@ -71,6 +71,7 @@ def site() -> Site:
         ways=[],
         people=[
             Person(PersonId("ben"), "Ben", ["security"], "en", {"sms": "+33639980002"}, duty="24/7"),
+            Person(PersonId("kim"), "Kim", [], "en", {"sms": "+33639980004"}),
             Person(PersonId("eve"), HOSTILE, ["security"], "en", {"sms": "+33639980003"}, duty="24/7"),
         ],
         responses=[Response(ResponseId("security"), [Rung("security", 1, ["sms"], MINUTE)])],

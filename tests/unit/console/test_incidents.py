@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select
 
-from deploy.store.tables import inbox
+from deploy.store.tables import audit, inbox
 from tests.unit.console.conftest import HOSTILE, Bench, Browser
 
 
@@ -58,8 +58,14 @@ def test_taking_stores_a_click_that_contact_applies(bench: Bench, browser: Brows
     body = click()
     answer = browser.post(f"/api/incidents/{incident}/answers", json=body)
     assert (answer.status_code, answer.json()) == (202, {"id": body["id"]})
-    assert rows(bench) == [(body["id"], "click", {"person": "ben", "incident": incident, "meaning": "taken"})]
+    assert rows(bench) == [
+        (body["id"], "click", {"person": "ben", "incident": incident, "meaning": "taken", "by": "operator"})
+    ]
     bench.contact_turns()
+    with bench.store.connect() as connection:
+        (line,) = connection.execute(select(audit.c.who, audit.c.detail).where(audit.c.what == "answered: taken"))
+    assert line.who == "ben"
+    assert "by desktop, clicked by operator" in line.detail
     (one,) = browser.get("/api/incidents").json()["incidents"]
     assert (one["state"], one["owner"], one["status"]) == ("taken", {"id": "ben", "name": "Ben"}, "Ben goes")
 
@@ -86,6 +92,7 @@ def test_the_same_click_twice_is_one(bench: Bench, browser: Browser) -> None:
         {"id": "not-a-uuid", "person": "ben", "meaning": "taken"},
         click(meaning="stop"),
         click(person="nobody"),
+        click(person="kim"),  # a customer, whom nobody can send
         click(person="x" * 65),
         click(person=HOSTILE),
         click() | {"more": 1},
