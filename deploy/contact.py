@@ -38,7 +38,7 @@ from notifiers import channels, delivery
 from notifiers.delivery import Change
 from notifiers.text import Texts
 from vorab import crash
-from vorab.errors import ConfigurationError, TemporaryFailure
+from vorab.errors import ConfigurationError, Corrupt, TemporaryFailure
 from vorab.model import DAY, MILLISECOND, MINUTE, SECOND, Breach, Delivery, IncidentId, Instant, Priority, Receipt, Span
 from vorab.ports import Channel, Clock, Directory, Inbound
 from vorab.site import Site
@@ -130,6 +130,11 @@ class Contact:
         self._seal_at, self._count_at = now, Instant(now + MINUTE)
         with store.begin() as connection:
             self._cursor = cursor(connection, "breaches")
+            if self._cursor and not breaches.breaches_after(self._cursor - 1, 1):
+                raise Corrupt(
+                    f"contact.db has taken breach {self._cursor}, and capture.db has none with that number: one of them"
+                    " is an older copy, and new breaches would be passed over; restore both from the same time"
+                )
             for name in self._poll_at:
                 self._polled[name] = Instant(cursor(connection, f"replies/{name}") or now - DAY)
             tx = Transaction(connection, self._world, now, 0, careful=True)

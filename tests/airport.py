@@ -204,8 +204,8 @@ class Airport:
     def goes_down(self) -> None:
         """Everything of ours is gone; the broker keeps what the devices say."""
         self.deaf = self.down = True
-        self.log.close()
         self._reader.close()
+        self.log.close()
 
     def close(self) -> None:
         self.log.close()

@@ -1,6 +1,11 @@
 """Everything is killed and started again: what a door did meanwhile is found, at its own time."""
 
+import shutil
+
+import pytest
+
 from tests.airport import Airport
+from vorab.errors import Corrupt
 from vorab.model import SECOND
 
 
@@ -110,6 +115,26 @@ def test_a_restart_in_the_middle_of_a_ladder_asks_nobody_twice_and_forgets_nobod
     ana.receives_sms("c'est à vous")
     airport.phone("cem").receives_sms("Tür offen 90 s").receives_sms("Ana")
     airport.passes(minutes=10)
+
+
+def test_a_log_that_is_older_than_what_was_taken_from_it_stops_us(airport: Airport) -> None:
+    file, older, newer = (airport.folder / name for name in ("capture.db", "older", "newer"))
+    airport.goes_down()
+    shutil.copy(file, older)
+    airport.comes_back()
+    airport.badge("gate-b12").reads()
+    airport.door("gate-b12").opens()
+    airport.passes(seconds=30)
+    airport.phone("ana").receives_sms("gate B12")
+    airport.goes_down()
+    file.rename(newer)
+    older.rename(file)
+    with pytest.raises(Corrupt, match=r"contact.db has taken breach 1, and capture.db has none"):
+        airport.comes_back()
+    airport._reader.close()
+    airport.log.close()
+    newer.rename(file)
+    airport.comes_back()
 
 
 def test_a_broker_that_was_away_makes_nobody_silent_and_whoever_stays_so_is_told(airport: Airport) -> None:
