@@ -137,6 +137,17 @@ def test_a_log_that_is_older_than_what_was_taken_from_it_stops_us(airport: Airpo
     airport.comes_back()
 
 
+def test_a_device_whose_clock_was_set_back_is_history_and_therefore_told_as_silent(airport: Airport) -> None:
+    """Its readings look like those that a device had stored; only silence shows that nothing newer comes."""
+    airport.dead.add("lounge-b-climate")
+    airport.room("lounge-b").says(temperature=21.0, at=0)
+    for _ in range(16):
+        airport.passes(minutes=1)
+        airport.room("lounge-b").says(temperature=35.0, at=-3600)
+    assert [incident.breach.subject for incident in airport.incidents()] == ["lounge-b-climate"]
+    airport.phone("dora").receives_sms("Sensor stumm")
+
+
 def test_a_broker_that_was_away_makes_nobody_silent_and_whoever_stays_so_is_told(airport: Airport) -> None:
     airport.passes(minutes=2)
     airport.deaf = True
