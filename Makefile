@@ -11,7 +11,8 @@ run: $(V)/.run
 
 test: $(V)/.dev
 	@tests/servers
-	$(PY) -m pytest -q
+	$(PY) -m pytest -q -n 2 tests/unit tests/contract tests/scenario tests/laws
+	$(PY) -m pytest -q tests/live
 
 check: $(V)/.dev
 	$(V)/bin/ruff format --check .
