@@ -55,9 +55,9 @@ class Client:
             sent["Content-Type"] = "application/x-www-form-urlencoded"
         deadline = time.monotonic() + self._total_s
         try:
-            answer = self._pool.request(
+            answer = self._pool.connection_from_url(url).urlopen(
                 method,
-                url,
+                _target(url),
                 body=None if form is None else urlencode(form),
                 headers=sent,
                 timeout=self._timeout,
@@ -78,6 +78,12 @@ class Client:
             raise ConfigurationError(
                 f"{url.split('?')[0]} is not https; set allow_private: true if it is your own network"
             )
+
+
+def _target(url: str) -> str:
+    """What stands in the request's first line."""
+    parts = urlsplit(url)
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
 def _read(answer: Any, deadline: float) -> HttpResponse:
