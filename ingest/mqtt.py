@@ -363,7 +363,8 @@ class Session:
     def mark(self, now: Instant) -> None:
         """Asks the broker for a sign, unless one is under way: when it is back, `settled_at` is `now`.
 
-        One that does not come back in time may be lost, or late: another one is sent, and either will do.
+        One that does not come back in time may be lost, or late: another one is sent, and either will do.  Or the broker
+        has lost our subscriptions (killed before it saved them): they are asked for once more, which harms nothing.
         """
         if not self._subscribed or (self._markers and time.monotonic() - self._marked <= MARKER_WITHIN_S):
             return
@@ -372,6 +373,7 @@ class Session:
                 "%s: a message published to %s did not come back within %d s: no timer runs; is writing there allowed?",
                 self.name, self._marker_topic, MARKER_WITHIN_S,
             )  # fmt: skip
+            self._client.subscribe([(name, 1) for name in sorted(self._filters)])
         self._marks += 1
         payload = f"{os.getpid()}-{now}-{self._marks}".encode()
         self._markers[payload] = now

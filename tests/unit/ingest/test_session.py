@@ -170,6 +170,20 @@ def test_a_marker_that_is_lost_or_late_stops_no_timer(
     assert far.session.settled_at == comes_back + 1
 
 
+def test_a_broker_that_forgot_our_subscriptions_is_asked_again_when_a_marker_is_overdue(
+    far: Far, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far.connects()
+    monkeypatch.setattr(mqtt, "MARKER_WITHIN_S", -1.0)
+    far.session.mark(Instant(1))
+    assert len(far.markers()) == 1
+    far.session.mark(Instant(2))
+    while far.session.wants_to_write():
+        far.session._client.loop_write()
+    _, others, _ = split(far.end.recv(65536))
+    assert [first >> 4 for first, _ in others] == [SUBSCRIBE]
+
+
 def test_a_marker_of_an_earlier_connection_or_of_a_stranger_says_nothing(far: Far) -> None:
     far.connects()
     far.session.mark(Instant(1))
