@@ -363,8 +363,8 @@ class Session:
     def mark(self, now: Instant) -> None:
         """Asks the broker for a sign, unless one is under way: when it is back, `settled_at` is `now`.
 
-        One that does not come back in time may be lost, or late: another one is sent, and either will do.  Or the broker
-        has lost our subscriptions (killed before it saved them): they are asked for once more, which harms nothing.
+        One that does not come back in time may be lost, or late: another one is sent, and either will do.  Or the
+        broker has lost our subscriptions (killed before it saved them): they are asked for once more.
         """
         if not self._subscribed or (self._markers and time.monotonic() - self._marked <= MARKER_WITHIN_S):
             return
