@@ -112,10 +112,6 @@ class Sms:
     def _client(self) -> Any:
         return _twilio(self.settings, self._http)
 
-    def warm_up(self) -> None:
-        """The SDK is loaded; else the first message waits a third of a second for it."""
-        _ = self._client
-
     def send(self, notification: Notification) -> Receipt:
         """Hands it over; Twilio drops it if it could not deliver it in `expires_at - created_at`.
 

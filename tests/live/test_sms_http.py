@@ -89,7 +89,6 @@ def test_over_a_socket_a_fault_means_the_same_as_without(sms: Sms, world: PhoneW
 
 
 def test_one_client_serves_many_threads(sms: Sms, world: PhoneWorld) -> None:
-    sms.warm_up()
     with ThreadPoolExecutor(8) as pool:
         receipts = list(pool.map(lambda n: sms.send(message(f"number {n}")), range(200)))
     assert {receipt.state for receipt in receipts} == {Delivery.SENT}
