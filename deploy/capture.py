@@ -7,13 +7,11 @@ import contextlib
 import gc
 import logging
 import select
-import signal
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from heapq import merge
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import msgspec
@@ -23,6 +21,7 @@ from msgspec.structs import replace
 from deploy import runtime
 from deploy.log.sqlite import Checkpoint, Counts, Reader, SqliteLog
 from deploy.site.load import load
+from deploy.stop import Stop
 from deploy.wake import POLL_S, Bell, Ringer
 from ingest.mqtt import QOS, Publish, Session
 from ingest.normalise import RECENT, Normaliser, filters
@@ -216,18 +215,6 @@ def _rules(store: SqliteLog, rules_hash: str) -> RuleSet:
     if packed is None:
         raise Corrupt(f"{store.path}: the rule set {rules_hash} is gone, and the log needs it: restore the file")
     return unpack(packed)
-
-
-class Stop:
-    """Asked for by SIGTERM: the batch at hand is finished, nothing new is begun."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._ask)
-
-    def _ask(self, _number: int, _frame: FrameType | None) -> None:
-        self.asked = True
 
 
 Number = Annotated[int, Meta(ge=1, le=(1 << 63) - 1)]  #: of a row

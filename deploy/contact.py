@@ -3,16 +3,9 @@
 One thread decides and writes; a few others only talk to providers, and give back what they heard.
 """
 
-import gc
 import logging
 import queue
-import signal
-import sys
-import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from types import FrameType
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -20,20 +13,16 @@ from msgspec.structs import replace
 from sqlalchemy import Engine, bindparam, select, text
 from sqlalchemy.exc import OperationalError
 
-from deploy import balance, runtime
+from deploy import balance
 from deploy.balance import Balance
-from deploy.log.sqlite import Reader, fold, open_reader
-from deploy.runtime import channel_settings
-from deploy.site.load import load
 from deploy.store import audit, inbox, outbox
 from deploy.store.apply import put_off, set_aside, suppress, take, take_again, undelivered, wake
 from deploy.store.outbox import Message
 from deploy.store.prepared import Prepared
-from deploy.store.store import cursor, open_store, set_cursor
+from deploy.store.store import cursor, set_cursor
 from deploy.store.tables import incidents
 from deploy.store.transaction import Claim, Look, Transaction, World
-from deploy.wake import POLL_S, Bell, Ringer
-from notifiers import channels, delivery
+from notifiers import delivery
 from notifiers.delivery import Change
 from notifiers.text import Texts
 from vorab import crash
@@ -41,7 +30,6 @@ from vorab.errors import ConfigurationError, Corrupt, TemporaryFailure
 from vorab.model import DAY, MILLISECOND, MINUTE, SECOND, Breach, Delivery, IncidentId, Instant, Priority, Receipt, Span
 from vorab.ports import Channel, Clock, Directory, Inbound
 from vorab.site import Site
-from workflows.directory.stub import SiteDirectory
 
 AT_ONCE = 100  #: breaches, inbox rows or due incidents taken in one transaction
 SENDERS = 8  #: threads that talk to providers
@@ -423,115 +411,3 @@ _TO_WAKE = {
     False: Prepared(_DUE),
     True: Prepared(_DUE.where(incidents.c.priority == Priority.LIFE_SAFETY.value)),
 }
-
-
-# --- the process ------------------------------------------------------------------------------------------------------
-
-
-class WallClock:
-    def now(self) -> Instant:
-        return Instant(time.time_ns() // 1_000)
-
-
-class Books:
-    """The balance, each time from where the last one ended."""
-
-    def __init__(self, data: Path) -> None:
-        self._data = data
-        self._last: Balance | None = None
-
-    def __call__(self) -> Balance:
-        self._last = balance.balance(self._data / "capture.db", self._data / "contact.db", self._last)
-        return self._last
-
-
-class Senders:
-    """Threads that do nothing but wait for providers.  `done` is called after each job.
-
-    A ThreadPoolExecutor would do, but takes 0.2 ms longer to begin, and somebody waits for it.
-    """
-
-    def __init__(self, count: int, done: Callable[[], None]) -> None:
-        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._done = done
-        self._threads = [threading.Thread(target=self._work, name=f"sender-{i}", daemon=True) for i in range(count)]
-        for thread in self._threads:
-            thread.start()
-
-    def hand_over(self, job: Callable[[], None]) -> None:
-        """A job that raises nothing; begun at once if a thread is free."""
-        self._jobs.put(job)
-        time.sleep(0)  # the interpreter goes to the thread that waits for this
-
-    def close(self) -> None:
-        """Every job that was handed over is done."""
-        for _ in self._threads:
-            self._jobs.put(None)
-        for thread in self._threads:
-            thread.join()
-        self._threads = []
-
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            job()
-            self._done()
-
-
-class Stop:
-    """Asked for by SIGTERM: the transaction at hand is finished, nothing new is begun."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._ask)
-
-    def _ask(self, _number: int, _frame: FrameType | None) -> None:
-        self.asked = True
-
-
-def main(site_folder: Path, data: Path) -> int:
-    """Runs until it is told to stop.  Raises ConfigurationError; Corrupt when a person must look."""
-    site = load(site_folder)
-    stop, bell, ringer, clock = Stop(), Bell(data, "contact"), Ringer(data), WallClock()
-    senders, folded = Senders(SENDERS, lambda: ringer.ring("contact")), threading.Event()
-    folding = threading.Thread(target=fold, args=(data / "contact.db", folded), name="fold", daemon=True)
-    try:
-        store = open_store(data / "contact.db")
-        folding.start()
-        breaches = _log(data / "capture.db", bell, stop)
-        if breaches is None:
-            return 0
-        contact = Contact(
-            site,
-            store,
-            breaches,
-            SiteDirectory(site),
-            channels.build(channel_settings(site, runtime.read(data))),
-            Texts(site.templates, site.zone),
-            clock,
-            senders.hand_over,
-            lambda: ringer.ring("console"),
-            Books(data),
-        )
-        sys.setswitchinterval(0.0002)  # a sender does not wait 5 ms for the thread that writes
-        gc.collect()
-        gc.freeze()  # what lives as long as the process is not looked through again
-        while not stop.asked:
-            bell.wait((contact.turn() - clock.now()) / SECOND)
-        senders.close()
-        contact.close()
-    finally:
-        senders.close()
-        folded.set()
-        bell.close()
-    return 0
-
-
-def _log(path: Path, bell: Bell, stop: Stop) -> Reader | None:
-    """The log, once capture has made it; None = told to stop before."""
-    while not stop.asked:
-        try:
-            return open_reader(path)
-        except ConfigurationError:
-            bell.wait(POLL_S)
-    return None

@@ -55,7 +55,7 @@ def capture(site: Site, data: Data = None) -> None:
 def contact(site: Site, data: Data = None) -> None:
     """Call people, and hear their answers; started by run."""
     from deploy.cli.folders import supervised
-    from deploy.contact import main
+    from deploy.contact_host import main
 
     raise typer.Exit(supervised(main, site, data))
 
