@@ -4,7 +4,7 @@ PYTHON ?= python3
 V := .venv
 PY := $(V)/bin/python
 
-.PHONY: run test check fix bench clean
+.PHONY: run test check fix bench lock clean
 
 run: $(V)/.run
 	@exec $(PY) -m vorab run deploy/sites/airport
@@ -27,6 +27,12 @@ fix: $(V)/.dev
 bench: $(V)/.dev
 	@tests/servers
 	$(PY) -m benchmarks all
+
+# Both locks anew: hashes, and no address of an index.
+lock: $(V)/.dev
+	$(V)/bin/uv lock -q
+	$(V)/bin/uv export -q --format requirements.txt --no-emit-project --no-header --no-dev -o requirements-run.lock
+	$(V)/bin/uv export -q --format requirements.txt --no-emit-project --no-header --all-extras -o requirements-dev.lock
 
 clean:
 	rm -rf $(V) data .mypy_cache .ruff_cache .pytest_cache .hypothesis

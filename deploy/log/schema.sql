@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS quarantine (
     received_at INTEGER NOT NULL,
     retained    INTEGER NOT NULL,
     packet_id   INTEGER NOT NULL,
-    again_at    INTEGER                         -- decoded after all, or looked at again without success
+    again_at    INTEGER                         -- when it was understood after all; NULL: still here
 );
 CREATE TABLE IF NOT EXISTS runs (               -- law 2: the reader's own count beside what the log holds
     ingest      TEXT NOT NULL,
