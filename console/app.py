@@ -19,7 +19,6 @@ from vorab.errors import Malformed, Refused, TemporaryFailure
 from vorab.ports import Hooks
 
 MAX_FIELDS = 200  #: of one webhook
-EMPTY_TWIML = b'<?xml version="1.0" encoding="UTF-8"?><Response/>'
 
 
 def create(outside: Outside) -> tuple[FastAPI, Stream]:
@@ -44,17 +43,19 @@ def _webhook(app: FastAPI, desk: Desk, path: str, hooks: Hooks) -> None:
     """What a provider calls.  Answered at once; contact does the work."""
 
     @app.post(path, dependencies=[desk.right("provider")])
-    async def called(request: Request) -> Response:
+    async def hooked(request: Request) -> Response:
         """200 when it is stored; 403 when forged, 400 when it cannot be understood, both without a word."""
         try:
             form = parse_qsl((await request.body()).decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS)
-            items = hooks.webhook(path, str(request.url), form, request.headers.get("x-twilio-signature", ""))
+            signature = request.headers.get("x-twilio-signature", "")
+            look = desk.outside.reader.told
+            called = await run_in_threadpool(hooks.webhook, path, str(request.url), form, signature, look)
         except Refused:
             return Response(status_code=403)
         except (Malformed, ValueError):  # ValueError: not UTF-8, or too many fields
             return Response(status_code=400)
-        await run_in_threadpool(desk.outside.inbox.put, items, desk.outside.now())
-        return Response(EMPTY_TWIML, media_type="text/xml")
+        await run_in_threadpool(desk.outside.inbox.put, called.items, desk.outside.now())
+        return Response(called.answer, media_type="text/xml")
 
 
 async def _refused(request: Request, error: Exception) -> Response:

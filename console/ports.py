@@ -1,13 +1,13 @@
 """What the desk needs from outside.  The implementations stand in `deploy/`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from msgspec import Struct
 
 from vorab.model import Incident, Instant
-from vorab.ports import Directory, Hooks, InboxItem
+from vorab.ports import Directory, Hooks, InboxItem, Told
 from vorab.site import Site
 
 
@@ -44,6 +44,31 @@ class Position(Struct, frozen=True):
     audit: int  #: number of the newest line; it moves with every change, receipts too
 
 
+class Page(Struct, frozen=True):
+    """What the link in a message leads to."""
+
+    incident: str
+    person: str
+    expires_at: Instant
+
+
+class Picture(Struct, frozen=True):
+    """What the camera showed when the breach was found."""
+
+    taken_at: Instant | None  #: None = there is none, or not yet
+    sha256: str
+    reason: str  #: why there is none; "" = it is awaited
+
+
+class Looking(Struct, frozen=True):
+    """A page whose shift is started."""
+
+    name: str  #: of the desk
+    person: str  #: who is signed in
+    started_at: Instant
+    seen_at: Instant
+
+
 class Reader(Protocol):
     """Incidents, read only.  Every call may block for some milliseconds and raises TemporaryFailure."""
 
@@ -65,6 +90,75 @@ class Reader(Protocol):
         None = more than `limit` lines.
         """
         ...
+
+    def told(self, notification: str) -> Told | None:
+        """The message with this id, and how its incident stands."""
+        ...
+
+    def link(self, token: str) -> Page | None: ...
+
+    def picture(self, incident: str) -> Picture | None:
+        """None = the place has no camera."""
+        ...
+
+    def jpeg(self, incident: str) -> bytes | None: ...
+
+    def desks(self, since: Instant) -> list[Looking]:
+        """Seen since then."""
+        ...
+
+    def rated(self, incident: str, person: str) -> bool:
+        """Whether this customer was asked whether it was good."""
+        ...
+
+
+class Shifts(Protocol):
+    """Which pages are being looked at.  Raises TemporaryFailure."""
+
+    def seen(self, page: str, desk: str, person: str, at: Instant) -> None:
+        """This page shows this desk now; its shift began when it was seen first."""
+        ...
+
+    def end(self, page: str) -> None: ...
+
+
+class Cameras(Protocol):
+    """Live pictures of the places; their addresses stay here."""
+
+    def has(self, place: str) -> bool:
+        """Whether the place, or one around it, has a camera."""
+        ...
+
+    def frames(self, place: str) -> AsyncIterator[bytes]:
+        """JPEG after JPEG, a few a second; one reader of the camera for all who look.
+
+        Raises TemporaryFailure, in words for the operator, when it has nothing to show (any more).
+        """
+        ...
+
+
+class Talk(Struct, frozen=True):
+    """An open line to a loudspeaker."""
+
+    id: str
+    sdp: str  #: our answer (WebRTC)
+
+
+class Talks(Protocol):
+    """Two-way audio between a browser and the loudspeaker of a place.  Raises TemporaryFailure."""
+
+    def has(self, place: str) -> bool:
+        """Whether the place has a loudspeaker and this machine can speak to it."""
+        ...
+
+    async def begin(self, incident: str, place: str, by: str, sdp: str) -> Talk:
+        """Answers the browser's offer; the pushes are heard on its data channel and noted in the inbox.
+
+        Raises Malformed for what is no offer.
+        """
+        ...
+
+    async def end(self, talk: str) -> None: ...
 
 
 class Inbox(Protocol):
@@ -129,6 +223,9 @@ class Outside(Struct, frozen=True):
     secret: bytes  #: the scrypt hash of the operator's secret (console.signin)
     key: bytes  #: signs the session cookies
     ended: Path  #: the file that keeps which sessions were signed out
+    shifts: Shifts
     hooks: dict[str, Hooks] = {}  #: by path, e.g. /twilio/sms
+    cameras: Cameras | None = None
+    talks: Talks | None = None
     devices: Devices | None = None  #: only in a demo
     phones_url: str = ""  #: the page with the handsets; only in a demo

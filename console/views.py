@@ -7,12 +7,13 @@ from msgspec.msgpack import Decoder
 
 from console import words
 from console.ports import Line, Message, Outside
-from vorab.model import Incident, Instant
+from vorab.model import Incident, Instant, said
 from vorab.wire import unpack, unpacker
 from workflows.incident import Event
 
 _EVENT: Decoder[Event] = unpacker(Event)  # type: ignore[arg-type]  # a union is a type to msgspec, not to mypy
 encode = json.encode
+ENGLISH = "en"
 
 
 class Who(Struct, frozen=True):
@@ -114,9 +115,9 @@ class Views:
             incident=self.summary(incident),
             code=incident.code,
             rule=breach.rule,
-            cause=breach.cause,
-            consequence=breach.consequence,
-            action=breach.action,
+            cause=said(breach.cause, ENGLISH),
+            consequence=said(breach.consequence, ENGLISH),
+            action=said(breach.action, ENGLISH),
             lines=[self._line(one) for one in lines],
             messages=[self._message(one) for one in messages],
         )

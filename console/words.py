@@ -22,7 +22,17 @@ from vorab.model import (
     Span,
     State,
 )
-from workflows.incident import BreachEdge, DeliveryFailed, Event, Opened, ReminderDue, RungDue
+from workflows.incident import (
+    BreachEdge,
+    DeliveryFailed,
+    Event,
+    FollowUpDue,
+    Opened,
+    Rated,
+    ReminderDue,
+    RungDue,
+    Talked,
+)
 
 DESK = "desk"  #: the operator himself, where a person is asked for
 
@@ -190,6 +200,12 @@ def line(event: Event, name: Name) -> str:
             return "Time to look after it: done, still broken, or forgotten?"
         case DeliveryFailed(person=person, channel=channel, reason=reason):
             return f"{_channel(channel)} did not reach {name(person)}: {reason or 'no reason given'}"
+        case FollowUpDue():
+            return "Time to ask the customer whether it was good"
+        case Talked(by=person, place=place, seconds=seconds):
+            return f"{name(person)} spoke over the loudspeaker of {place} for {seconds} s"
+        case Rated(by=person, score=score):
+            return f"{name(person)} says: {score} of 5"
         case Answer(by=person, meaning=meaning, channel=channel):
             return f"{name(person)}{_said(meaning)}{_by(person, channel)}"
 

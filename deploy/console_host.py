@@ -12,7 +12,7 @@ from typing import cast
 
 import uvicorn
 from fastapi import FastAPI
-from sqlalchemy import Connection, Engine, Row, func, select
+from sqlalchemy import Connection, Engine, Row, bindparam, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
 
@@ -22,27 +22,31 @@ from console.stream import Stream
 from deploy import runtime
 from deploy.simulator import TAKEN_WITHIN_S, Publisher, Simulator, live
 from deploy.site.load import load
+from deploy.store.apply import RUNG, names
+from deploy.store.outbox import notification_of
 from deploy.store.store import open_reader, open_store
-from deploy.store.tables import audit, inbox, incidents, journal, outbox
+from deploy.store.tables import audit, desks, inbox, incidents, journal, links, outbox, pictures
 from deploy.wake import POLL_S, Bell, Ringer
 from notifiers.channels import build
 from vorab import crash
 from vorab.errors import TemporaryFailure
-from vorab.model import Incident, Instant, Priority
-from vorab.ports import Hooks, InboxItem
+from vorab.model import DAY, Candidate, Incident, Instant, Notification, Priority, Purpose, State, said
+from vorab.ports import Directory, Hooks, InboxItem, Told
 from vorab.site import Site
 from vorab.wire import INCIDENT, unpack
 from workflows.directory.stub import SiteDirectory
 
 STOP_WITHIN_S = 3
 RESOLVED_SHOWN = 200
+FORGOTTEN = DAY  #: a page that was not seen for so long
 
 
 class StoreReader:
     """`console.ports.Reader` over the store."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, directory: Directory) -> None:
         self._engine = engine
+        self._directory = directory
 
     def position(self) -> ports.Position:
         lines, changes = select(func.max(journal.c.number)), select(func.max(audit.c.number))
@@ -104,6 +108,95 @@ class StoreReader:
             )
             return [(number, unpack(body, INCIDENT)) for number, body in rows]
 
+    def told(self, notification: str) -> Told | None:
+        with _reading(self._engine) as connection:
+            row = connection.execute(select(outbox).where(outbox.c.id == notification)).mappings().first()
+            if row is None:
+                return None
+            incident = _incident(connection.execute(_BODY_OF, {"incident": row["incident"]}).one())
+            rungs = connection.scalars(_RUNGS_OF, {"incident": row["incident"]}).all()
+        return self._told(notification_of(row), incident, [one for body in rungs for one in unpack(body, RUNG).weighed])
+
+    def _told(self, notification: Notification, incident: Incident, weighed: list[Candidate]) -> Told:
+        directory, place = self._directory, self._directory.place_of(incident.breach.subject)
+        person = directory.person(notification.person)
+        language = person.language if person else ""
+        goes = next(iter(incident.going), "")
+        known = directory.person(goes)
+        return Told(
+            notification,
+            language,
+            goes=known.name if known else goes,
+            by_him=notification.person in incident.going,
+            is_over=incident.state is State.RESOLVED,
+            is_awaited=incident.state is State.TRIGGERED and notification.person not in incident.going,
+            why=next((one.reasons for one in weighed if one.person == notification.person and one.suitable), []),
+            way=names(directory, place, language),
+            seconds=directory.seconds(person.base, place.id) if person and person.base and place else None,
+            action=said(incident.breach.action, language),
+        )
+
+    def link(self, token: str) -> ports.Page | None:
+        columns = (links.c.incident, links.c.person, links.c.expires_at)
+        with _reading(self._engine) as connection:
+            row = connection.execute(select(*columns).where(links.c.token == token)).first()
+            return None if row is None else ports.Page(*row)
+
+    def picture(self, incident: str) -> ports.Picture | None:
+        columns = (pictures.c.taken_at, pictures.c.sha256, pictures.c.reason, pictures.c.jpeg.is_not(None))
+        with _reading(self._engine) as connection:
+            row = connection.execute(select(*columns).where(pictures.c.incident == incident)).first()
+        if row is None:
+            return None
+        taken_at, sha256, reason, is_there = row
+        return ports.Picture(taken_at if is_there else None, sha256, reason)
+
+    def jpeg(self, incident: str) -> bytes | None:
+        with _reading(self._engine) as connection:
+            found: bytes | None = connection.scalar(select(pictures.c.jpeg).where(pictures.c.incident == incident))
+            return found
+
+    def desks(self, since: Instant) -> list[ports.Looking]:
+        columns = (desks.c.name, desks.c.person, desks.c.started_at, desks.c.seen_at)
+        with _reading(self._engine) as connection:
+            return [ports.Looking(*row) for row in connection.execute(select(*columns).where(desks.c.seen_at >= since))]
+
+    def rated(self, incident: str, person: str) -> bool:
+        asked = select(outbox.c.id).where(
+            outbox.c.incident == incident, outbox.c.person == person, outbox.c.purpose == Purpose.RATE.value
+        )
+        with _reading(self._engine) as connection:
+            return connection.scalar(asked) is not None
+
+
+_BODY_OF = select(incidents.c.body).where(incidents.c.id == bindparam("incident"))
+_RUNGS_OF = (
+    select(journal.c.body)
+    .where(journal.c.incident == bindparam("incident"), journal.c.kind == "rung")
+    .order_by(journal.c.event.desc())
+)
+
+
+class StoreShifts:
+    """`console.ports.Shifts` over the store."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
+        statement = insert(desks)
+        newer = {"seen_at": statement.excluded.seen_at, "name": statement.excluded.name}
+        self._upsert = statement.on_conflict_do_update(index_elements=["id"], set_=newer)
+
+    def seen(self, page: str, desk: str, person: str, at: Instant) -> None:
+        values = {"id": page, "name": desk, "person": person, "started_at": at, "seen_at": at}
+        with _translated(), self._engine.begin() as connection:
+            connection.execute(self._upsert, values)
+            connection.execute(delete(desks).where(desks.c.seen_at < at - FORGOTTEN))
+
+    def end(self, page: str) -> None:
+        with _translated(), self._engine.begin() as connection:
+            connection.execute(delete(desks).where(desks.c.id == page))
+
 
 class StoreInbox:
     """`console.ports.Inbox` over the store."""
@@ -149,14 +242,16 @@ def _incident(row: Row[bytes]) -> Incident:
 def main(site_folder: Path, data: Path) -> int:
     """Serves until SIGTERM.  Raises ConfigurationError."""
     site, found = load(site_folder), runtime.read(data)
+    directory, store = SiteDirectory(site), open_store(data / "contact.db")
     with contextlib.ExitStack() as stack:
         app, stream = create(
             ports.Outside(
                 site=site,
-                directory=SiteDirectory(site),
+                directory=directory,
                 public_url=runtime.public_url(site, found),
-                reader=StoreReader(open_reader(data / "contact.db")),
-                inbox=StoreInbox(open_store(data / "contact.db"), Ringer(data)),
+                reader=StoreReader(open_reader(data / "contact.db"), directory),
+                inbox=StoreInbox(store, Ringer(data)),
+                shifts=StoreShifts(store),
                 now=_now,
                 secret=signin.stored_secret(data),
                 key=signin.session_key(data),
@@ -193,8 +288,8 @@ def _simulated(site: Site, found: runtime.Runtime) -> Iterator[Simulator]:
 
 def hooks(site: Site, found: runtime.Runtime) -> dict[str, Hooks]:
     """By path, of the channels whose provider calls us."""
-    channel = build(runtime.channel_settings(site, found)).get("sms")
-    return {} if channel is None else {f"/twilio/{name}": cast(Hooks, channel) for name in ("sms", "status")}
+    channels = build(runtime.channel_settings(site, found)).values()
+    return {path: cast(Hooks, channel) for channel in channels for path in getattr(channel, "paths", ())}
 
 
 async def _serve(app: FastAPI, stream: Stream, port: int, data: Path) -> None:

@@ -3,9 +3,11 @@
 One thread decides and writes; a few others only talk to providers, and give back what they heard.
 """
 
+import hashlib
 import logging
 import queue
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -21,15 +23,29 @@ from deploy.store.outbox import Message
 from deploy.store.prepared import Prepared
 from deploy.store.store import cursor, set_cursor
 from deploy.store.tables import incidents
-from deploy.store.transaction import Claim, Look, Transaction, World
+from deploy.store.transaction import Claim, Errand, HangUp, Instruct, Link, Look, Picture, Transaction, World
 from notifiers import delivery
 from notifiers.delivery import Change
 from notifiers.text import Texts
 from vorab import crash
 from vorab.errors import ConfigurationError, Corrupt, TemporaryFailure
-from vorab.model import DAY, MILLISECOND, MINUTE, SECOND, Breach, Delivery, IncidentId, Instant, Priority, Receipt, Span
-from vorab.ports import Channel, Clock, Directory, Inbound
-from vorab.site import Site
+from vorab.model import (
+    DAY,
+    MILLISECOND,
+    MINUTE,
+    SECOND,
+    Breach,
+    Delivery,
+    IncidentId,
+    Instant,
+    PersonId,
+    PlaceId,
+    Priority,
+    Receipt,
+    Span,
+)
+from vorab.ports import Channel, Clock, Directory, Inbound, Scene
+from vorab.site import Place, Site
 
 AT_ONCE = 100  #: breaches, inbox rows or due incidents taken in one transaction
 SENDERS = 8  #: threads that talk to providers
@@ -65,10 +81,10 @@ Job = Claim | Look | Poll | Count
 
 
 class Heard(Struct, frozen=True):
-    """What a job brought."""
+    """What a job brought, or an errand."""
 
-    job: Job
-    value: Receipt | list[Inbound] | Balance | None = None
+    job: Job | Errand
+    value: Receipt | list[Inbound] | Balance | bytes | None = None
     failure: str = ""  #: why it brought nothing
 
 
@@ -86,7 +102,8 @@ class Contact:
     """`turn` does all that is due; whatever has to survive the process is in the store.
 
     `send` runs a job on another thread (a test: at once).  `changed` is called after each commit.  `count` draws up the
-    balance of law 2; None = nobody asks for it.
+    balance of law 2; None = nobody asks for it.  `link` makes the addresses of the pages in messages.  `errand` runs
+    what nobody waits for, on threads of its own, so that a slow camera keeps no message waiting.
     """
 
     def __init__(
@@ -101,9 +118,13 @@ class Contact:
         send: Callable[[Callable[[], None]], None],
         changed: Callable[[], None] = lambda: None,
         count: Callable[[], Balance] | None = None,
+        link: Callable[[IncidentId, PersonId], Link] | None = None,
+        scene: Scene | None = None,
+        errand: Callable[[Callable[[], None]], None] | None = None,
     ) -> None:
         limits = {settings.name: settings.limits for settings in site.channels}
-        self._world = World(directory, site.zone, channels, limits, texts)
+        self._world = World(directory, site.zone, channels, limits, texts, link, scene.sees if scene else _is_blind)
+        self._scene, self._errand = scene, errand or send
         self._connection, self._breaches, self._clock = store.connect(), breaches, clock
         self._send, self._changed, self._count = send, changed, count
         self._heard: queue.SimpleQueue[Heard] = queue.SimpleQueue()
@@ -128,6 +149,7 @@ class Contact:
             tx = Transaction(connection, self._world, now, 0, careful=True)
             tx.each(outbox.being_sent(tx), _take_over, _put_off_message)
             tx.each(set_aside(tx), take_again, _suppress)  # perhaps the cause is mended
+            connection.execute(_NO_PICTURE)
             tx.close()
 
     def turn(self) -> Instant:
@@ -152,7 +174,7 @@ class Contact:
     def _round(self, now: Instant) -> tuple[bool, Ahead]:
         """Whether anything was done, and what lies ahead after it."""
         heard = [self._heard.get() for _ in range(self._heard.qsize())]
-        self._busy -= len(heard)
+        self._busy -= sum(isinstance(one.job, Job) for one in heard)
         self._first_polls -= {one.job.channel for one in heard if isinstance(one.job, Poll)}
         self._polled |= {one.job.channel: one.job.at for one in heard if isinstance(one.job, Poll) and not one.failure}
         breaches = self._breaches.breaches_after(self._cursor, AT_ONCE)
@@ -168,6 +190,8 @@ class Contact:
         jobs: list[Job] = [*tx.claims, *tx.looks]
         for job in jobs:
             self._start(job)
+        for errand in tx.errands:
+            self._errand(partial(self._go, errand))
         if tx.worked:
             self._changed()
         return tx.worked, ahead
@@ -255,6 +279,28 @@ class Contact:
             log.exception("%s failed", type(job).__name__)
             return _failure(job, Receipt(Delivery.UNKNOWN, reason=f"{type(error).__name__}: {error}"))
 
+    def _go(self, errand: Errand) -> None:
+        """On another thread: what nobody waits for.  Never raises."""
+        try:
+            match errand:
+                case HangUp(channel=name, provider_id=provider_id):
+                    channel: Any = self._world.channels[name]
+                    channel.hang_up(provider_id)
+                case Picture(place=place):
+                    self._heard.put(Heard(errand, self._at(place, "picture")))
+                case Instruct(place=place):
+                    self._at(place, "instruct")
+        except Exception as error:
+            reason = str(error) if isinstance(error, TemporaryFailure) else f"{type(error).__name__}: {error}"
+            self._heard.put(Heard(errand, failure=reason))
+
+    def _at(self, place: PlaceId, what: str) -> bytes:
+        found = self._world.directory.place(place)
+        if found is None or self._scene is None:
+            raise TemporaryFailure(f"{place} is not in the directory")
+        done: bytes = getattr(self._scene, what)(found)
+        return done
+
     def _look(self, look: Look) -> Receipt | None:
         """Raises TemporaryFailure, also for a channel that cannot be asked."""
         channel: Any = self._world.channels.get(look.notification.channel)
@@ -316,8 +362,21 @@ def _take_in(tx: Transaction, heard: Heard) -> None:
                 tx.note("replies polled", poll.channel, f"{new} that no webhook had brought")
         case Heard(job=Count(), value=Balance() as drawn_up):
             balance.report(tx, drawn_up)
+        case Heard(job=Picture(incident=incident), value=value, failure=failure):
+            _keep_picture(tx, incident, value if isinstance(value, bytes) else b"", failure)
         case Heard(job=job):
             log.warning("%s: %s", type(job).__name__, heard.failure)
+
+
+def _keep_picture(tx: Transaction, incident: IncidentId, jpeg: bytes, failure: str) -> None:
+    digest = hashlib.sha256(jpeg).hexdigest() if jpeg else ""
+    values = {"incident": incident, "at": tx.at, "jpeg": jpeg or None, "sha256": digest, "reason": failure}
+    tx.connection.execute(_KEEP_PICTURE, values)
+    tx.note("picture kept" if jpeg else "no picture", incident, digest or failure)
+
+
+def _is_blind(_place: Place) -> bool:
+    return False
 
 
 def _sent(tx: Transaction, claim: Claim, receipt: Receipt) -> None:
@@ -391,6 +450,10 @@ def _pass(when: str, tx: Transaction, heard: list[Heard]) -> None:
         crash.point(f"contact.{when}-result")
 
 
+_NO_PICTURE = text("UPDATE pictures SET reason = 'we were not running' WHERE jpeg IS NULL AND reason = ''")
+_KEEP_PICTURE = text(
+    "UPDATE pictures SET taken_at = :at, jpeg = :jpeg, sha256 = :sha256, reason = :reason WHERE incident = :incident"
+)
 _AHEAD = Prepared(
     text(
         "SELECT (SELECT min(number) FROM inbox WHERE applied_at IS NULL),"

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from deploy import balance, runtime
+from deploy import balance, links, runtime
 from deploy.balance import Balance
 from deploy.contact import SENDERS, Contact
 from deploy.log.sqlite import Reader, fold, open_reader
@@ -22,6 +22,8 @@ from notifiers.text import Texts
 from vorab.errors import ConfigurationError
 from vorab.model import SECOND, Instant
 from workflows.directory.stub import SiteDirectory
+
+ERRANDS = 4  #: threads for what nobody waits for
 
 
 class WallClock:
@@ -78,6 +80,7 @@ def main(site_folder: Path, data: Path) -> int:
     site = load(site_folder)
     stop, bell, ringer, clock = Stop(), Bell(data, "contact"), Ringer(data), WallClock()
     senders, folded = Senders(SENDERS, lambda: ringer.ring("contact")), threading.Event()
+    errands = Senders(ERRANDS, lambda: ringer.ring("contact"))
     folding = threading.Thread(target=fold, args=(data / "contact.db", folded), name="fold", daemon=True)
     try:
         store = open_store(data / "contact.db")
@@ -85,17 +88,21 @@ def main(site_folder: Path, data: Path) -> int:
         breaches = _log(data / "capture.db", bell, stop)
         if breaches is None:
             return 0
+        found = runtime.read(data)
+        public_url = runtime.public_url(site, found)
         contact = Contact(
             site,
             store,
             breaches,
             SiteDirectory(site),
-            channels.build(channel_settings(site, runtime.read(data))),
+            channels.build(channel_settings(site, found)),
             Texts(site.templates, site.zone),
             clock,
             senders.hand_over,
             lambda: ringer.ring("console"),
             Books(data),
+            links.maker(links.key(data), public_url) if public_url else None,
+            errand=errands.hand_over,
         )
         sys.setswitchinterval(0.0002)  # a sender does not wait 5 ms for the thread that writes
         gc.collect()
@@ -103,9 +110,11 @@ def main(site_folder: Path, data: Path) -> int:
         while not stop.asked:
             bell.wait((contact.turn() - clock.now()) / SECOND)
         senders.close()
+        errands.close()
         contact.close()
     finally:
         senders.close()
+        errands.close()
         folded.set()
         bell.close()
     return 0

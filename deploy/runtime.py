@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from notifiers.channels import load
 from vorab.errors import ConfigurationError
 from vorab.site import ChannelSettings, Site
 
@@ -16,6 +17,10 @@ class Runtime(Struct, frozen=True):
     mqtt_port: int = 1883
     console_port: int = 8080
     phones_port: int | None = None  #: of the demo's phone world; None = a real provider
+    mail_port: int | None = None  #: of the demo's mail server, in the phone world too
+    cameras_port: int | None = None  #: of the demo's simulated cameras
+    intercom_port: int | None = None  #: of the demo's simulated loudspeaker (RTSP)
+    media_port: int | None = None  #: of the process that speaks to loudspeakers; None = this machine cannot
 
 
 def write(data: Path, runtime: Runtime) -> None:
@@ -42,4 +47,18 @@ def channel_settings(site: Site, runtime: Runtime) -> list[ChannelSettings]:
     found: dict[str, object] = {"public_url": public_url(site, runtime)}
     if runtime.phones_port:
         found |= {"base_url": f"http://127.0.0.1:{runtime.phones_port}", "allow_private": True}
-    return [replace(channel, settings=channel.settings | found) for channel in site.channels]
+    if runtime.mail_port:
+        found |= {"host": "127.0.0.1", "port": runtime.mail_port, "tls": "none"}
+    return [replace(channel, settings=channel.settings | _of(channel.name, found)) for channel in site.channels]
+
+
+def _of(channel: str, found: dict[str, object]) -> dict[str, object]:
+    """What the settings of this channel have a place for."""
+    fields = load(channel).Settings.model_fields
+    return {name: value for name, value in found.items() if name in fields}
+
+
+def address(url: str, runtime: Runtime) -> str:
+    """Of a camera or an intercom: `demo:NAME` is the simulated one of this name."""
+    kind, _, name = url.partition(":")
+    return f"http://127.0.0.1:{runtime.cameras_port}/{name}.mjpeg" if kind == "demo" else url

@@ -112,7 +112,8 @@ def after_status(row: Row, receipt: Receipt, now: Instant) -> Change:
         case Delivery.FAILED:
             return _end(row, Delivery.FAILED, receipt.reason)
         case Delivery.SENT if row.state is not Delivery.SENT:
-            due = Instant(now + REPORT_WITHIN)
+            within = receipt.report_within_s
+            due = Instant(now + (REPORT_WITHIN if within is None else int(within * SECOND)))
             return Change(
                 replace(row, state=Delivery.SENT, lease_until=None, sent_at=now, due_at=due, lookups=0, reason="")
             )

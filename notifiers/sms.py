@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from vorab.errors import ConfigurationError, Malformed, OutcomeUnknown, Refused, TemporaryFailure, VorabError
 from vorab.model import SECOND, Delivery, Instant, Notification, Receipt, Span
-from vorab.ports import HttpClient, HttpResponse, Inbound, InboxItem
+from vorab.ports import Called, HttpClient, HttpResponse, Inbound, InboxItem, Told
 
 T = TypeVar("T")
 
@@ -101,6 +101,9 @@ class Sms:
     """Implements vorab.ports Channel, Finds, Hears and Hooks.  One for all threads."""
 
     limit = 160  #: one segment of GSM-7; a text in another alphabet may take three
+    requests_only = False
+    shows_pictures = False
+    paths = ("/twilio/sms", "/twilio/status")
 
     def __init__(self, settings: Settings, http: HttpClient) -> None:
         self.settings = settings
@@ -207,7 +210,14 @@ class Sms:
 
     # --- webhooks -----------------------------------------------------------------------------------------------------
 
-    def webhook(self, path: str, url: str, form: Sequence[tuple[str, str]], signature: str) -> list[InboxItem]:
+    def webhook(
+        self,
+        path: str,
+        url: str,
+        form: Sequence[tuple[str, str]],
+        signature: str,
+        look: Callable[[str], Told | None],
+    ) -> Called:
         """Of `url` only the query counts; the host is that of the settings, never what the request claims."""
         query = urlsplit(url).query
         signed = f"{self.settings.public_url}{path}" + (f"?{query}" if query else "")
@@ -218,8 +228,8 @@ class Sms:
             raise Malformed("another account")
         sid = _matching(_SID, fields, "MessageSid")
         if path.endswith("/status"):
-            return [self._report(sid, fields, dict(parse_qsl(query)))]
-        return [self._heard(sid, fields)]
+            return Called([self._report(sid, fields, dict(parse_qsl(query)))])
+        return Called([self._heard(sid, fields)])
 
     def _report(self, sid: str, fields: dict[str, str], query: dict[str, str]) -> InboxItem:
         state = _STATES.get(fields.get("MessageStatus", ""))

@@ -34,6 +34,7 @@ from vorab.model import (
     RuleId,
     SensorId,
     Span,
+    said,
 )
 from vorab.site import Place
 
@@ -44,6 +45,7 @@ FALLBACK = "en"  #: the language of a reader whose own one we do not speak
 NAMES = (
     *("priority", "life_safety", "thing", "what", "cause", "note", "where", "point", "walk", "action", "code"),
     *("owner", "time", "broken", "reasons", "link", "sensor"),
+    *("helps", "needed", "expected", "minutes", "rule", "place", "level"),
 )
 _FILTERS = ("upper", "lower", "trim", "default")
 _NODES = (
@@ -81,6 +83,9 @@ class Facts(Struct, frozen=True):
     at: Instant  #: of the event that is told
     reasons: list[str]  #: why this person is called
     link: str  #: "" = none
+    helps: str = ""  #: the name of who goes already and needs one more; "" = nobody does
+    needed: bool = False  #: although somebody goes, the reader's yes is still wanted
+    expected: Instant | None = None  #: when a customer may expect somebody; None = not known
 
 
 class Text(Struct, frozen=True):
@@ -109,7 +114,7 @@ class Texts:
         link, why it is not certain, cause, way, place; never priority, thing, code, and that it is not certain.
         """
         language = language if language in WORDS else FALLBACK
-        views = partial(_views, facts, WORDS[language], self._zone)
+        views = partial(_views, facts, language, self._zone)
         name = f"{channel}/{language}/{purpose}.txt"
         fault = self._broken.get(name, "")
         if name in self._own:
@@ -208,13 +213,13 @@ def _said(template: Template, view: dict[str, object]) -> str:
     return gsm("".join(character for character in line if character.isprintable()))
 
 
-def _views(facts: Facts, words: Words, zone: ZoneInfo) -> Iterator[dict[str, object]]:
+def _views(facts: Facts, language: str, zone: ZoneInfo) -> Iterator[dict[str, object]]:
     """The names that a template may use, first with all there is to say, then with less and less."""
-    breach = facts.breach
+    breach, words = facts.breach, WORDS[language]
     names = (
         facts.place_names[1:] if len(facts.place_names) > 2 else facts.place_names
     )  # all know which site they are at
-    clauses = [clause for clause in re.split(r"[,;.]\s+", breach.action.strip(" .")) if clause]
+    clauses = [clause for clause in re.split(r"[,;.]\s+", said(breach.action, language).strip(" .")) if clause]
     thing, what = _what(breach, facts.held, words)
     note = _note(breach.note, words, zone)
     view: dict[str, object] = {
@@ -223,7 +228,7 @@ def _views(facts: Facts, words: Words, zone: ZoneInfo) -> Iterator[dict[str, obj
         "thing": thing,  # "door"
         "what": what,  # "door open 30 s"
         # What happens in an instant needs a word; the operator's is in his language, so ours goes first.
-        "cause": "" if facts.held >= SECOND or breach.absent else breach.cause.strip(" ."),
+        "cause": "" if facts.held >= SECOND or breach.absent else said(breach.cause, language).strip(" ."),
         "note": note,  # "unverified: badge reader silent since 09:58"
         "where": ", ".join(names),
         "point": names[-1] if names else "",
@@ -236,6 +241,13 @@ def _views(facts: Facts, words: Words, zone: ZoneInfo) -> Iterator[dict[str, obj
         "reasons": ", ".join(facts.reasons),
         "link": facts.link,
         "sensor": breach.subject,
+        "helps": facts.helps,
+        "needed": facts.needed,
+        "expected": "" if facts.expected is None else _clock(facts.expected, zone),
+        "minutes": "" if facts.expected is None else str(max(1, -(-(facts.expected - facts.at) // MINUTE))),
+        "rule": breach.rule,  # the names of recordings
+        "place": facts.place.id if facts.place else "",
+        "level": facts.priority.value,
     }
     yield view
     for count in reversed(range(len(clauses))):
@@ -258,16 +270,16 @@ def _what(breach: Breach, held: Span, words: Words) -> tuple[str, str]:
     is_over = breach.edge is Edge.CLEARED  # the value is the new one: shut, and it was open for that long
     lasted = "" if is_over else _span(held, words)
     if breach.quantity is None or breach.value is None:
-        thing, said = words.silent
+        thing, is_so = words.silent
     else:
         thing, true, false = words.things[breach.quantity]
-        said = true if breach.value else false
+        is_so = true if breach.value else false
         if isinstance(breach.value, int | float) and not isinstance(breach.value, bool):
-            said = _number(breach.value, breach.quantity, breach.limit, words)
+            is_so = _number(breach.value, breach.quantity, breach.limit, words)
             lasted = lasted and f"{words.lasting} {lasted}"
         if breach.absent and not is_over:
-            said += f" {words.without} {words.things[breach.absent][0]}"
-    return thing, " ".join(part for part in (thing, said, lasted) if part)
+            is_so += f" {words.without} {words.things[breach.absent][0]}"
+    return thing, " ".join(part for part in (thing, is_so, lasted) if part)
 
 
 def _number(value: float, quantity: Quantity, limit: float | None, words: Words) -> str:

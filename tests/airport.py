@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from sqlalchemy import Engine, select
 
 from deploy.capture import Capture
-from deploy.console_host import StoreInbox
+from deploy.console_host import StoreInbox, StoreReader
 from deploy.contact import Contact
 from deploy.log.sqlite import SqliteLog, open_reader
 from deploy.site.load import load
@@ -95,6 +95,7 @@ class Airport:
         self.store: Engine = open_store(folder / "contact.db")
         self._ringer = Ringer(folder)
         self.inbox = StoreInbox(self.store, self._ringer)
+        self.reader = StoreReader(self.store, SiteDirectory(self.site))
         self.phone: Callable[[str], Handset] = Phones(self.world, numbers(self.site))
         self.deaf = False  #: ingest is not connected: nothing arrives, and no `until` is written
         self.down = False  #: no process of ours runs
@@ -130,7 +131,8 @@ class Airport:
 
     def _post(self, url: str, form: Sequence[tuple[str, str]], signature: str) -> int:
         """The console's webhook, as far as it matters here."""
-        self.inbox.put(self.sms.webhook(urlsplit(url).path, url, form, signature), self.clock.now())
+        called = self.sms.webhook(urlsplit(url).path, url, form, signature, self.reader.told)
+        self.inbox.put(called.items, self.clock.now())
         return 204
 
     # --- what happens -------------------------------------------------------------------------------------------------

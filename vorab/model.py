@@ -140,6 +140,16 @@ class Quarantined(Struct, frozen=True):
 
 # --- rules ------------------------------------------------------------------------------------------------------------
 
+#: A sentence of the operator's: in his one language, or language → sentence.
+Said = str | dict[str, str]
+
+
+def said(sentence: Said, language: str) -> str:
+    """The sentence in this language, else in the first one that it is written in."""
+    if isinstance(sentence, str):
+        return sentence
+    return sentence.get(language) or next(iter(sentence.values()), "")
+
 
 class Priority(StrEnum):
     LOW = "low"
@@ -176,9 +186,9 @@ class Breach(Struct, frozen=True):
     limit: float | None = None  #: the limit it passed, where there is one
     absent: Quantity | None = None  #: what should have come before it and did not, such as a badge
     note: str = ""  #: what is not certain about it, e.g. "unverified: badge reader silent since 09:58"
-    cause: str = ""
-    consequence: str = ""
-    action: str = ""
+    cause: Said = ""
+    consequence: Said = ""
+    action: Said = ""
     owner: str = ""
     latched: bool = False  #: stays until somebody has answered, also when it clears by itself
 
@@ -195,7 +205,9 @@ class Meaning(StrEnum):
 
     TAKEN = "taken"
     DECLINED = "declined"
+    ARRIVED = "arrived"  #: is there; who says so without having said before that he goes has taken it
     DONE = "done"
+    HELP = "help"  #: goes, or is there, and needs one more; of who was only asked: the same as declined
     WHY = "why"  #: asks why he is called; changes nothing
     STOP = "stop"  #: no messages any more on this channel
     START = "start"  #: messages again
@@ -208,8 +220,10 @@ class Answer(Struct, frozen=True, tag="answer"):
     by: PersonId
     meaning: Meaning
     at: Instant
-    channel: str  #: sms, desktop …
+    channel: str  #: sms, voice, desktop, page …
     clicked_by: str = ""  #: who was signed in at the desk and said so for him
+    roles: list[str] = []  #: his, as the directory has them now
+    seconds: int | None = None  #: on foot from where he waits to the place; None = no way is known
 
 
 class Purpose(StrEnum):
@@ -222,6 +236,15 @@ class Purpose(StrEnum):
     DONE = "done"  #: to the owner: another has done it
     REMIND = "remind"  #: to the owner: cleared but never done, or done while still broken
     WHY = "why"  #: why he is called
+    # to the customer in charge of the place:
+    COMING = "coming"  #: a technician is on the way
+    DELAYED = "delayed"  #: it takes longer than we said; once
+    SOLVED = "solved"  #: it is over
+    RATE = "rate"  #: was that good?  once
+
+
+#: What a customer hears; nobody else gets one of these.
+FOR_CUSTOMERS = frozenset({Purpose.COMING, Purpose.DELAYED, Purpose.SOLVED, Purpose.RATE})
 
 
 class State(StrEnum):
@@ -248,6 +271,14 @@ class Rung(Struct, frozen=True):
     count: int  #: how many of the nearest suitable people at once
     channels: list[str]
     wait: Span
+    at_once: bool = False  #: by all these channels at the same time; else by the first that works
+
+
+class Ways(Struct, frozen=True):
+    """The channels of one person who was asked."""
+
+    out: list[str]  #: by which a request is out that has not failed
+    untried: list[str]
 
 
 class Incident(Struct, frozen=True):
@@ -265,11 +296,21 @@ class Incident(Struct, frozen=True):
     owner: PersonId | None = None
     asked: list[PersonId] = []  #: who got a request that was not withdrawn
     declined: list[PersonId] = []
-    pending: dict[PersonId, list[str]] = {}  #: asked on this rung, no answer yet → the channels still untried
+    pending: dict[PersonId, Ways] = {}  #: asked on this rung, no answer yet
+    asked_as: dict[PersonId, str] = {}  #: the role for which each was asked last
+    needs: list[str] = []  #: of each of these roles somebody must go; empty = one person is enough
+    wanted: int = 1  #: how many must go at least; one more with each call for help
+    going: dict[PersonId, list[str]] = {}  #: who goes, the first one first → his roles
+    arrived: list[PersonId] = []
     tried: list[tuple[PersonId, str]] = []  #: by which channels each was asked since the ladder began
     unreachable: list[PersonId] = []  #: asked on this rung, and no channel brought it to them
     done: bool = False  #: somebody said "done" while it was still broken
     broken: bool = True  #: the breach has not cleared
+    customers: dict[PersonId, list[str]] = {}  #: in charge of the place, as it opened → channels not yet failed
+    told: list[Purpose] = []  #: what the customers have been told
+    expected_at: Instant | None = None  #: when the customers were told that somebody is there; None = nothing to keep
+    remind_at: Instant | None = None  #: when the owner is reminded, or the ladder begins again
+    ratings: dict[PersonId, int] = {}  #: what the customers answered, 1 to 5
     events: int = 0  #: the number of the last event applied
     wake_at: Instant | None = None  #: when the next step is due
     resolved_at: Instant | None = None
@@ -309,6 +350,7 @@ class Notification(Struct, frozen=True):
     priority: Priority
     created_at: Instant
     expires_at: Instant  #: not sent after this
+    picture: bytes = b""  #: JPEG of the place when the breach was found, for a channel that can show it
 
 
 def notification_id(incident: IncidentId, number: int, person: PersonId, channel: str) -> NotificationId:
@@ -322,3 +364,4 @@ class Receipt(Struct, frozen=True):
     provider_id: str = ""
     reason: str = ""
     retry_after_s: float | None = None  #: with READY: the provider did not process it and asks to wait
+    report_within_s: float | None = None  #: with SENT: a report is due by then; None = within a minute

@@ -2,7 +2,7 @@
 in `notifiers/` (channels) and in `workflows/directory/`.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -49,10 +49,12 @@ class Decoder(Protocol):
 class Channel(Protocol):
     """Hands over and reports what the provider said.  It does not choose people, retry, or word the message.
 
-    A channel may also have, as separate protocols: Finds (look a message up), and what follows in later channels.
+    A channel may also have, as separate protocols: Finds, Hears, Hooks, HangsUp.
     """
 
     limit: int  #: characters that one message may have at the most
+    requests_only: bool  #: it disturbs, or is seen by itself: what asks for nothing goes by another channel
+    shows_pictures: bool  #: it can show `Notification.picture`
 
     def send(self, notification: Notification) -> Receipt:
         """Never raises for what a provider may answer: every outcome is a Receipt, also UNKNOWN."""
@@ -93,15 +95,63 @@ class InboxItem(Struct, frozen=True):
     """What a provider's webhook brought, as a row of the inbox: its id makes it act once."""
 
     id: str  #: the provider's id of a reply; id and state of a report
-    kind: str  #: reply, status
-    body: dict[str, str]  #: reply: channel, sender, to, text; status: channel, provider_id, notification, state, reason
+    kind: str  #: reply, status, key, click, page, rating, talk
+    #: reply: channel, sender, to, text.  status: channel, provider_id, notification, state, reason, hang_up.
+    #: key: channel, provider_id, notification, meaning.  click: person, incident, meaning, by.  page: person, incident,
+    #: meaning.  rating: person, incident, score.  talk: incident, place, by, seconds.
+    body: dict[str, str]
+
+
+class Told(Struct, frozen=True):
+    """A message and how its incident stands now, for a channel whose provider asks what to say."""
+
+    notification: Notification
+    language: str  #: of its person
+    goes: str  #: the name of who goes; "" = nobody has taken it
+    by_him: bool  #: its person is among those who go
+    is_over: bool  #: the incident is resolved
+    is_awaited: bool  #: a yes of its person still matters
+    why: list[str]  #: why he, as the people were weighed; English
+    way: list[str]  #: the names of the place as they are said aloud, outermost first
+    seconds: int | None  #: on foot
+    action: str  #: what to do, in his language
+
+
+class Called(Struct, frozen=True):
+    """What a webhook brought, and what the provider is answered."""
+
+    items: list[InboxItem]
+    answer: bytes = b'<?xml version="1.0" encoding="UTF-8"?><Response/>'
 
 
 class Hooks(Protocol):
     """A channel whose provider calls us: the console hands over what came to `public_url + path`."""
 
-    def webhook(self, path: str, url: str, form: Sequence[tuple[str, str]], signature: str) -> list[InboxItem]:
-        """Of `url` only the query counts; the host is the configured one.  Raises Refused (403), Malformed (400)."""
+    @property
+    def paths(self) -> Sequence[str]:
+        """E.g. /twilio/sms."""
+        ...
+
+    def webhook(
+        self,
+        path: str,
+        url: str,
+        form: Sequence[tuple[str, str]],
+        signature: str,
+        look: Callable[[str], Told | None],
+    ) -> Called:
+        """Of `url` only the query counts; the host is the configured one.  Raises Refused (403), Malformed (400).
+
+        `look`: the message with this id; may take milliseconds and raise TemporaryFailure.
+        """
+        ...
+
+
+class HangsUp(Protocol):
+    """A channel whose message can still be stopped after it was handed over: a telephone that rings."""
+
+    def hang_up(self, provider_id: str) -> None:
+        """It rings no more, if it did.  Raises TemporaryFailure."""
         ...
 
 
@@ -110,6 +160,22 @@ class Hears(Protocol):
 
     def replies(self, since: Instant) -> list[Inbound]:
         """What people wrote to us since then, in any order, repeats allowed.  Raises TemporaryFailure."""
+        ...
+
+
+class Scene(Protocol):
+    """What can be seen and said at a place.  Every call may block for seconds, and raises TemporaryFailure."""
+
+    def sees(self, place: Place) -> bool:
+        """Whether it has a camera, or lies within a place that has one; answered at once."""
+        ...
+
+    def picture(self, place: Place) -> bytes:
+        """JPEG."""
+        ...
+
+    def instruct(self, place: Place) -> bool:
+        """The recorded instruction plays there until somebody joins or 10 min have passed; False = there is none."""
         ...
 
 
@@ -131,3 +197,7 @@ class Directory(Protocol):
         ...
 
     def response(self, response: str) -> Response | None: ...
+
+    def customers(self, place: str) -> Sequence[Person]:
+        """Who is in charge of this place, or of one around it."""
+        ...

@@ -28,6 +28,24 @@ class Sensor(Struct, frozen=True):
     tags: list[str] = field(default_factory=list)
 
 
+class Camera(Struct, frozen=True):
+    """Its address never leaves our processes.  `demo:NAME` is the simulated camera NAME, see deploy.runtime."""
+
+    stream: str = ""  #: http(s): MJPEG; rtsp: by ffmpeg; "" = pictures only
+    snapshot: str = ""  #: http(s): one JPEG; "" = the first picture of the stream
+    user: str = ""
+    password: str = ""  #: already read from env: or file:
+
+
+class Intercom(Struct, frozen=True):
+    """A loudspeaker with a microphone that speaks RTSP with a back-channel (ONVIF).  `demo:NAME` as with cameras."""
+
+    url: str
+    user: str = ""
+    password: str = ""  #: already read from env: or file:
+    instruction: str = ""  #: a WAV file of the site folder, played when life safety begins, until somebody joins
+
+
 class Place(Struct, frozen=True):
     id: PlaceId
     name: str
@@ -38,6 +56,10 @@ class Place(Struct, frozen=True):
     spoken: dict[str, str] = field(default_factory=dict)  #: language → the name as it is said aloud
     readers: list[SensorId] = field(default_factory=list)  #: badge readers of the doors of this place
     coordinates: tuple[float, float] | None = None  #: latitude, longitude
+    plan: str = ""  #: of a floor: an SVG file of the site folder
+    at: tuple[float, float] | None = None  #: where it is on the plan of its floor: x from the left, y from the top
+    camera: Camera | None = None
+    intercom: Intercom | None = None
 
 
 class Way(Struct, frozen=True):
@@ -64,6 +86,8 @@ class Response(Struct, frozen=True):
     id: ResponseId
     ladder: list[Rung]
     skill: str = ""  #: needed to be suitable
+    needs: list[str] = field(default_factory=list)  #: of each of these roles somebody must go; empty = one is enough
+    tell_customer: bool = False  #: who is in charge of the place hears that somebody comes, and that it is solved
 
 
 class Broker(Struct, frozen=True):
@@ -109,3 +133,4 @@ class Site(Struct, frozen=True):
     templates: dict[str, str] = field(default_factory=dict)  #: "sms/en/request.txt" → the operator's own text
     retain: Span = Span(30 * 24 * 3600 * 1_000_000)  #: log kept at the least
     demo: bool = False
+    folder: str = ""  #: where it was read from; for plans and recordings

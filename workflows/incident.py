@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from vorab.model import (
+    FOR_CUSTOMERS,
     HOUR,
     MINUTE,
     SECOND,
@@ -22,15 +23,21 @@ from vorab.model import (
     Meaning,
     NotificationId,
     PersonId,
+    PlaceId,
     Priority,
     Purpose,
     Rung,
+    Span,
     State,
+    Ways,
     incident_id,
 )
 
 AT_LEAST = SECOND  #: of a wait; a rung's may be zero, then the next is asked at the same time
 NO_RUNG = MINUTE  #: the wait of a ladder without rungs: its response is not in the site
+SETS_OUT = MINUTE  #: from "I go" to being on the way, for the time that a customer is told
+GRACE = Span(2 * MINUTE)  #: after that time, before a customer hears that it takes longer
+ASKED_AFTER = HOUR  #: a customer is asked whether it was good, so long after it was solved
 
 
 # --- events -----------------------------------------------------------------------------------------------------------
@@ -42,6 +49,8 @@ class Opened(Struct, frozen=True, tag="opened"):
     breach: Breach
     code: str  #: unique among the open incidents
     ladder: list[Rung]  #: of the response, as it is now
+    needs: list[str] = []  #: as in Incident
+    customers: dict[PersonId, list[str]] = {}  #: to be told → their channels, the one they prefer first
 
 
 class BreachEdge(Struct, frozen=True, tag="edge"):
@@ -63,27 +72,47 @@ class RungDue(Struct, frozen=True, tag="rung"):
 
 
 class ReminderDue(Struct, frozen=True, tag="reminder"):
-    """The owner has had his time: `wake_at` of a taken incident is reached."""
+    """`wake_at` of a taken incident is reached: the owner has had his time, or the customer waits longer than told."""
+
+
+class FollowUpDue(Struct, frozen=True, tag="follow-up"):
+    """`wake_at` of a resolved incident is reached: the customers are asked whether it was good."""
 
 
 class DeliveryFailed(Struct, frozen=True, tag="undelivered"):
-    """A request will not reach this person by this channel."""
+    """A request, or what a customer was to hear, will not reach this person by this channel."""
 
     notification: NotificationId
     number: int  #: of the event that ordered it
     person: PersonId
     channel: str
     reason: str
+    purpose: Purpose = Purpose.REQUEST
 
 
-Event = Opened | BreachEdge | RungDue | ReminderDue | DeliveryFailed | Answer
+class Talked(Struct, frozen=True, tag="talked"):
+    """Somebody at the desk spoke over the loudspeaker of the place; changes nothing."""
+
+    by: PersonId
+    place: PlaceId
+    seconds: int
+
+
+class Rated(Struct, frozen=True, tag="rated"):
+    """What a customer answered."""
+
+    by: PersonId
+    score: int  #: 1 = no … 5 = very
+
+
+Event = Opened | BreachEdge | RungDue | ReminderDue | FollowUpDue | DeliveryFailed | Talked | Rated | Answer
 
 
 # --- orders -----------------------------------------------------------------------------------------------------------
 
 
 class Notify(Struct, frozen=True):
-    """Tell one person.  At most one for each person and event (law 6)."""
+    """Tell one person.  At most one for each person, channel and event (law 6)."""
 
     person: PersonId
     purpose: Purpose
@@ -91,7 +120,9 @@ class Notify(Struct, frozen=True):
 
 
 class Cancel(Struct, frozen=True):
-    """Withdraw every request of this incident that was not handed over yet (law 8)."""
+    """Withdraw the requests of this incident that were not handed over yet, and stop what rings (law 8)."""
+
+    besides: list[PersonId] = []  #: whose answer is still wanted
 
 
 Order = Notify | Cancel
@@ -104,8 +135,15 @@ def step(incident: Incident | None, event: Event, at: Instant) -> tuple[Incident
     """The incident after this event, and what is to be done.  One that does not fit changes but the count."""
     if incident is None:
         assert isinstance(event, Opened)
-        return _open(event, at), []
+        return _open(event, at)
     incident = replace(incident, events=incident.events + 1)
+    match event:
+        case DeliveryFailed(purpose=purpose) if purpose in FOR_CUSTOMERS:
+            return _other_channel(incident, event)
+        case Rated(by=person, score=score) if person in incident.customers:
+            return replace(incident, ratings=incident.ratings | {person: score}), []
+        case FollowUpDue() if incident.state is State.RESOLVED and _is_due(incident, at):
+            return replace(incident, wake_at=None), _tell_customers(incident, Purpose.RATE)
     if incident.state is State.RESOLVED:
         return incident, []
     match event:
@@ -116,13 +154,14 @@ def step(incident: Incident | None, event: Event, at: Instant) -> tuple[Incident
         case ReminderDue() if incident.state is State.TAKEN and _is_due(incident, at):
             return _remind(incident, at)
         case DeliveryFailed(person=person, number=number) if _awaits(incident, person, number):
-            return _next_way(incident, person, at)
+            return _next_way(incident, event, at)
         case Answer(by=person, channel=channel) if person in incident.asked or channel == DESKTOP:
             return _answer(incident, event, at)
     return incident, []
 
 
 DESKTOP = "desktop"  #: whoever is signed in at the console may answer, asked or not
+SCREENS = frozenset({DESKTOP, "page"})  #: where who answers sees at once what came of it
 
 
 def due_rungs(incident: Incident) -> list[Rung]:
@@ -134,7 +173,23 @@ def due_rungs(incident: Incident) -> list[Rung]:
     if not incident.ladder:
         return []
     first = _due(incident)
-    return incident.ladder[first : _end(incident.ladder, first)]
+    group = incident.ladder[first : _end(incident.ladder, first)]
+    return [rung for rung in group if _is_wanted(incident, rung.role)]
+
+
+def missing(incident: Incident) -> list[str]:
+    """The roles of which somebody must go and nobody does."""
+    return [role for role in incident.needs if not any(role in roles for roles in incident.going.values())]
+
+
+def _is_wanted(incident: Incident, role: str | None) -> bool:
+    """Whether somebody with this role should still go; when no role is missing, anybody may be asked."""
+    roles = missing(incident)
+    return not roles or role in roles
+
+
+def _is_complete(incident: Incident) -> bool:
+    return len(incident.going) >= incident.wanted and not missing(incident)
 
 
 def _end(ladder: list[Rung], first: int) -> int:
@@ -157,18 +212,20 @@ def _due(incident: Incident) -> int:
     return following if incident.pending and following < len(incident.ladder) else present
 
 
-def _open(event: Opened, at: Instant) -> Incident:
+def _open(event: Opened, at: Instant) -> tuple[Incident, list[Order]]:
     incident = Incident(
         id=incident_id(event.breach.id),
         code=event.code,
         breach=event.breach,
         opened_at=at,
         ladder=event.ladder,
+        needs=event.needs,
+        customers=event.customers,
         broken=event.breach.edge is not Edge.CLEARED,
         events=1,
         wake_at=at,
     )
-    return incident if incident.broken or _insists(incident) else _resolved(incident, at)
+    return (incident, []) if incident.broken or _insists(incident) else _resolved(incident, at)
 
 
 def _ask(incident: Incident, due: RungDue, at: Instant) -> tuple[Incident, list[Order]]:
@@ -177,31 +234,37 @@ def _ask(incident: Incident, due: RungDue, at: Instant) -> tuple[Incident, list[
         return replace(incident, ladder=due.ladder, wake_at=at if due.ladder else Instant(at + NO_RUNG)), []
     number = _due(incident)
     again = number == incident.rung and bool(incident.pending)
-    chosen: list[Candidate] = []
+    chosen: dict[PersonId, tuple[Rung, Candidate]] = {}
     for rung, weighed in zip(due_rungs(incident), [due.candidates, *due.at_once], strict=False):
-        out = {*incident.declined, *(one.person for one in chosen)}
+        out = {*incident.declined, *incident.going, *chosen}
         out |= set() if incident.pending else set(incident.unreachable)
         able = [one for one in weighed if one.suitable and one.channels and one.person not in out]
         able.sort(key=lambda one: _way(incident, one) in incident.tried)
-        chosen += able[: rung.count]
+        chosen |= {one.person: (rung, one) for one in able[: rung.count]}
     if not chosen:
         return _nobody(incident, number, at)
-    ways = [_way(incident, one) for one in chosen]
+    asked = {person: _ways(incident, rung, one) for person, (rung, one) in chosen.items()}
+    ways = [(person, channel) for person, found in asked.items() for channel in found.out]
     incident = replace(
         incident,
         rung=number,
         began=incident.events,
         round=incident.round + again,
-        asked=[*incident.asked, *(one.person for one in chosen if one.person not in incident.asked)],
-        pending={
-            one.person: [other for other in one.channels if other != channel]
-            for one, (_, channel) in zip(chosen, ways, strict=True)
-        },
+        asked=[*incident.asked, *(person for person in chosen if person not in incident.asked)],
+        asked_as=incident.asked_as | {person: rung.role for person, (rung, _) in chosen.items()},
+        pending=asked,
         tried=[*incident.tried, *(way for way in ways if way not in incident.tried)],
         unreachable=[] if incident.pending else incident.unreachable,
         wake_at=_after(incident, number, at),
     )
     return incident, [Notify(person, Purpose.REQUEST, channel) for person, channel in ways]
+
+
+def _ways(incident: Incident, rung: Rung, one: Candidate) -> Ways:
+    if rung.at_once:
+        return Ways(one.channels, [])
+    _, channel = _way(incident, one)
+    return Ways([channel], [other for other in one.channels if other != channel])
 
 
 def _way(incident: Incident, one: Candidate) -> tuple[PersonId, str]:
@@ -243,34 +306,56 @@ def _reminder(incident: Incident, at: Instant) -> Instant:
     return Instant(at + min(wait, HOUR))
 
 
-def _next_way(incident: Incident, person: PersonId, at: Instant) -> tuple[Incident, list[Order]]:
-    """His next channel at once; he has none left: somebody else at once, unless another can still say yes."""
-    left = incident.pending[person]
-    if not left:
+def _next_way(incident: Incident, failed: DeliveryFailed, at: Instant) -> tuple[Incident, list[Order]]:
+    """His next channel at once, unless another request to him is out; he has none left: somebody else at once, unless
+    another can still say yes.
+    """
+    person, ways = failed.person, incident.pending[failed.person]
+    out = [channel for channel in ways.out if channel != failed.channel]
+    if out or not ways.untried:
+        incident = replace(incident, pending=incident.pending | {person: Ways(out, ways.untried)})
+        if out:
+            return incident, []
         return _gone(replace(incident, unreachable=[*incident.unreachable, person]), person, at), []
-    channel, rest = left[0], left[1:]
+    channel, rest = ways.untried[0], ways.untried[1:]
     tried = [*incident.tried, (person, channel)]
-    incident = replace(incident, pending=incident.pending | {person: rest}, tried=tried)
+    incident = replace(incident, pending=incident.pending | {person: Ways([channel], rest)}, tried=tried)
     return incident, [Notify(person, Purpose.REQUEST, channel)]
 
 
 def _gone(incident: Incident, person: PersonId, at: Instant) -> Incident:
-    pending = {other: rest for other, rest in incident.pending.items() if other != person}
+    pending = {other: ways for other, ways in incident.pending.items() if other != person}
     return replace(incident, pending=pending, wake_at=incident.wake_at if pending else at)
 
 
 def _edge(incident: Incident, at: Instant) -> tuple[Incident, list[Order]]:
     match incident.state, incident.broken:
         case State.TAKEN, True:
-            return replace(incident, wake_at=incident.wake_at if incident.done else None), []
+            return _in_hand(replace(incident, remind_at=incident.remind_at if incident.done else None)), []
         case State.TAKEN, False if not incident.done:
-            return replace(incident, round=0, wake_at=_reminder(replace(incident, round=0), at)), []
+            return _cleared(incident, at), []
         case State.TAKEN, False:
-            return _resolved(incident, at), []
+            return _resolved(incident, at)
+        case State.TRIGGERED, False if incident.going and not _insists(incident):
+            told = [Notify(person, Purpose.HEALED) for person in incident.pending]
+            return _cleared(replace(incident, state=State.TAKEN, pending={}), at), [Cancel(), *told]
         case State.TRIGGERED, False if incident.done or not _insists(incident):
             told = [Notify(person, Purpose.HEALED) for person in _waiting(incident)]
-            return _resolved(incident, at), [Cancel(), *told]
+            incident, more = _resolved(incident, at)
+            return incident, [Cancel(), *told, *more]
     return incident, []
+
+
+def _in_hand(incident: Incident) -> Incident:
+    """A taken incident wakes when its owner is to be reminded, or its customers wait longer than they were told."""
+    late_at = None if incident.expected_at is None else Instant(incident.expected_at + GRACE)
+    return replace(incident, wake_at=min((at for at in (incident.remind_at, late_at) if at is not None), default=None))
+
+
+def _cleared(incident: Incident, at: Instant) -> Incident:
+    """It is over; whoever goes is reminded until he says so."""
+    incident = replace(incident, round=0)
+    return _in_hand(replace(incident, remind_at=_reminder(incident, at)))
 
 
 def _insists(incident: Incident) -> bool:
@@ -279,97 +364,188 @@ def _insists(incident: Incident) -> bool:
 
 
 def _remind(incident: Incident, at: Instant) -> tuple[Incident, list[Order]]:
-    """Cleared but never done: he is reminded until he says so.  Done but still broken: the ladder begins again."""
-    assert incident.owner is not None
-    if not incident.broken:
-        reminder = Notify(incident.owner, Purpose.REMIND)
+    """Cleared but never done: he is reminded until he says so.  Done but still broken: the ladder begins again; of life
+    safety he is reminded instead, for the help has been there, and the thing has to come back.
+    """
+    owner, orders = incident.owner, list[Order]()
+    assert owner is not None
+    if incident.expected_at is not None and incident.expected_at + GRACE <= at:
+        incident, orders = _delayed(replace(incident, expected_at=None))
+    if incident.remind_at is None or incident.remind_at > at:
+        return _in_hand(incident), orders
+    if not incident.broken or (incident.done and incident.breach.priority is Priority.LIFE_SAFETY):
+        reminder = Notify(owner, Purpose.REMIND)
         incident = replace(incident, round=incident.round + 1)
-        return replace(incident, wake_at=_reminder(incident, at)), [reminder]
+        return _in_hand(replace(incident, remind_at=_reminder(incident, at))), [*orders, reminder]
     if not incident.done:
-        return replace(incident, wake_at=None), []
+        return _in_hand(replace(incident, remind_at=None)), orders
+    return replace(_asking(incident, at), owner=None, going={}, arrived=[], wanted=1, declined=[]), orders
+
+
+def _asking(incident: Incident, at: Instant) -> Incident:
+    """The ladder begins again, at once."""
     return replace(
         incident,
         state=State.TRIGGERED,
-        owner=None,
         rung=-1,
         round=0,
-        declined=[],
         pending={},
         tried=[],
         unreachable=[],
+        remind_at=None,
         wake_at=at,
-    ), []
+    )
+
+
+# --- answers ----------------------------------------------------------------------------------------------------------
 
 
 def _answer(incident: Incident, answer: Answer, at: Instant) -> tuple[Incident, list[Order]]:
+    goes = answer.by in incident.going
     match incident.state, answer.meaning:
         case _, Meaning.WHY:
-            return incident, [Notify(answer.by, Purpose.WHY, answer.channel)]
-        case State.TRIGGERED, Meaning.TAKEN:
-            incident, orders = _taken(incident, answer, at)
-            thanks = [Notify(answer.by, Purpose.THANKS, answer.channel)] if answer.channel != DESKTOP else []
-            return incident, [*orders, *thanks]
+            return incident, _back(answer, Purpose.WHY)
+        case _, Meaning.HELP if goes:
+            return replace(_asking(incident, at), wanted=len(incident.going) + 1), []
+        case State.TRIGGERED, Meaning.HELP | Meaning.DECLINED:
+            return _declined(incident, answer, at)
+        case State.TAKEN, Meaning.DECLINED if goes:
+            return _declined(incident, answer, at)
+        case State.TAKEN, Meaning.DECLINED:
+            return replace(incident, declined=_with(incident.declined, answer.by)), []
+        case _, Meaning.DONE if incident.state is State.TAKEN or goes:
+            return _done(incident, answer, at)
         case State.TRIGGERED, Meaning.DONE:
             incident, orders = _taken(incident, answer, at)
             incident, more = _done(incident, answer, at)
-            return incident, [*orders, *more]
-        case State.TRIGGERED, Meaning.DECLINED:
-            incident = replace(incident, declined=_with(incident.declined, answer.by))
-            return _gone(incident, answer.by, at) if answer.by in incident.pending else incident, []
-        case State.TAKEN, Meaning.TAKEN if answer.by == incident.owner:
-            wake_at = None if incident.broken else incident.wake_at
-            return replace(incident, done=False, wake_at=wake_at), []
-        case State.TAKEN, Meaning.TAKEN:
-            return incident, [Notify(answer.by, Purpose.TAKEN, answer.channel)] if answer.channel != DESKTOP else []
-        case State.TAKEN, Meaning.DONE:
-            return _done(incident, answer, at)
-        case State.TAKEN, Meaning.DECLINED if answer.by == incident.owner:
-            if not incident.broken and not _insists(incident):
-                return _resolved(incident, at), []
-            return replace(
-                incident,
-                state=State.TRIGGERED,
-                owner=None,
-                declined=_with(incident.declined, answer.by),
-                pending={},
-                done=False,
-                wake_at=at,
-            ), []
-        case State.TAKEN, Meaning.DECLINED:
-            return replace(incident, declined=_with(incident.declined, answer.by)), []
+            told = {one.person for one in more if isinstance(one, Notify)}
+            return incident, [*(one for one in orders if getattr(one, "person", None) not in told), *more]
+        case _, Meaning.TAKEN | Meaning.ARRIVED if goes:
+            return _goes_on(incident, answer), []
+        case State.TAKEN, Meaning.TAKEN if not incident.needs:
+            return incident, _back(answer, Purpose.TAKEN)
+        case _, Meaning.TAKEN | Meaning.ARRIVED:
+            incident, orders = _taken(incident, answer, at)
+            incident, more = _promise(incident, answer, at)
+            return incident, [*orders, *_back(answer, Purpose.THANKS), *more]
     return incident, []
 
 
+def _back(answer: Answer, purpose: Purpose) -> list[Order]:
+    """What he hears of his answer, the way it came."""
+    return [] if answer.channel in SCREENS else [Notify(answer.by, purpose, answer.channel)]
+
+
 def _taken(incident: Incident, answer: Answer, at: Instant) -> tuple[Incident, list[Order]]:
-    """He goes; whoever was asked besides is told so, nobody is asked any more."""
+    """He goes; everybody else who was asked is told so, and nobody is asked any more whom it does not want."""
     others = [Notify(person, Purpose.TAKEN) for person in _waiting(incident) if person != answer.by]
     incident = replace(
         incident,
-        state=State.TAKEN,
-        owner=answer.by,
+        owner=incident.owner or answer.by,
+        going=incident.going | {answer.by: answer.roles},
+        arrived=_with(incident.arrived, answer.by) if answer.meaning is Meaning.ARRIVED else incident.arrived,
         asked=_with(incident.asked, answer.by),
         declined=[person for person in incident.declined if person != answer.by],
-        pending={},
         done=False,
         round=0,
     )
-    return replace(incident, wake_at=None if incident.broken else _reminder(incident, at)), [Cancel(), *others]
+    if _is_complete(incident):
+        incident = replace(incident, state=State.TAKEN, pending={}, remind_at=None)
+        return _in_hand(incident) if incident.broken else _cleared(incident, at), [Cancel(), *others]
+    pending = {
+        person: ways
+        for person, ways in incident.pending.items()
+        if person != answer.by and _is_wanted(incident, incident.asked_as.get(person))
+    }
+    incident = replace(incident, pending=pending, wake_at=incident.wake_at if pending else at)
+    return incident, [Cancel(besides=list(pending)), *others]
+
+
+def _goes_on(incident: Incident, answer: Answer) -> Incident:
+    """He says once more that he goes, or that he is there: then the customers wait no longer."""
+    incident = replace(incident, done=False, remind_at=None if incident.broken else incident.remind_at)
+    if answer.meaning is Meaning.ARRIVED:
+        incident = replace(incident, arrived=_with(incident.arrived, answer.by), expected_at=None)
+    return _in_hand(incident) if incident.state is State.TAKEN else incident
+
+
+def _declined(incident: Incident, answer: Answer, at: Instant) -> tuple[Incident, list[Order]]:
+    """Not he: the next at once, unless others can still say yes, or enough go without him."""
+    went = answer.by in incident.going
+    going = {person: roles for person, roles in incident.going.items() if person != answer.by}
+    owner = incident.owner if incident.owner in going else next(iter(going), None)
+    incident = replace(incident, declined=_with(incident.declined, answer.by), going=going, owner=owner)
+    if incident.state is State.TRIGGERED:
+        return _gone(incident, answer.by, at) if went or answer.by in incident.pending else incident, []
+    if _is_complete(incident):
+        return incident, []
+    if not incident.broken and not going and not _insists(incident):
+        return _resolved(replace(incident, owner=answer.by), at)
+    return replace(incident, state=State.TRIGGERED, pending={}, done=False, remind_at=None, wake_at=at), []
 
 
 def _done(incident: Incident, answer: Answer, at: Instant) -> tuple[Incident, list[Order]]:
-    """Over, if it is; else it stays his, he is told that it is still broken, and the ladder begins again after a wait.
+    """Over, if it is; else it stays his, he is told that it is still broken, and we come back to it after a wait.
 
     Whoever goes is told when it was another who said so.
     """
-    if incident.broken:
-        incident = replace(incident, done=True, wake_at=_first_wait(incident, at))
-        return incident, [Notify(answer.by, Purpose.REMIND, answer.channel)] if answer.channel != DESKTOP else []
-    owner = incident.owner
-    return _resolved(incident, at), [Notify(owner, Purpose.DONE)] if owner and owner != answer.by else []
+    others: list[Order] = [Notify(person, Purpose.DONE) for person in incident.going if person != answer.by]
+    asked: list[Order] = [Cancel()] if incident.state is State.TRIGGERED else []
+    if not incident.broken:
+        incident, more = _resolved(incident, at)
+        return incident, [*asked, *others, *more]
+    incident = replace(incident, state=State.TAKEN, pending={}, done=True, expected_at=None)
+    incident = _in_hand(replace(incident, remind_at=_first_wait(incident, at)))
+    return incident, [*asked, *_back(answer, Purpose.REMIND)]
 
 
-def _resolved(incident: Incident, at: Instant) -> Incident:
-    return replace(incident, state=State.RESOLVED, pending={}, wake_at=None, resolved_at=at)
+def _resolved(incident: Incident, at: Instant) -> tuple[Incident, list[Order]]:
+    was_told = Purpose.COMING in incident.told
+    incident = replace(
+        incident,
+        state=State.RESOLVED,
+        pending={},
+        expected_at=None,
+        remind_at=None,
+        wake_at=Instant(at + ASKED_AFTER) if was_told else None,
+        resolved_at=at,
+    )
+    return incident, _tell_customers(incident, Purpose.SOLVED) if was_told else []
+
+
+# --- customers --------------------------------------------------------------------------------------------------------
+
+
+def _promise(incident: Incident, answer: Answer, at: Instant) -> tuple[Incident, list[Order]]:
+    """The customers hear that somebody comes, and when; if they had heard it of another, that it takes longer."""
+    if not incident.customers or answer.by != incident.owner:
+        return incident, []
+    is_there = answer.meaning is Meaning.ARRIVED
+    span = None if answer.seconds is None or is_there else Span(answer.seconds * SECOND + SETS_OUT)
+    incident = replace(incident, expected_at=None if span is None else Instant(at + span))
+    if Purpose.COMING in incident.told:
+        incident, orders = _delayed(incident)
+    else:
+        orders = _tell_customers(incident, Purpose.COMING)
+        incident = replace(incident, told=[*incident.told, Purpose.COMING])
+    return _in_hand(incident) if incident.state is State.TAKEN else incident, orders
+
+
+def _delayed(incident: Incident) -> tuple[Incident, list[Order]]:
+    """One honest update, and no second one."""
+    if Purpose.DELAYED in incident.told:
+        return incident, []
+    return replace(incident, told=[*incident.told, Purpose.DELAYED]), _tell_customers(incident, Purpose.DELAYED)
+
+
+def _tell_customers(incident: Incident, purpose: Purpose) -> list[Order]:
+    return [Notify(person, purpose, channels[0]) for person, channels in incident.customers.items() if channels]
+
+
+def _other_channel(incident: Incident, failed: DeliveryFailed) -> tuple[Incident, list[Order]]:
+    left = [channel for channel in incident.customers.get(failed.person, []) if channel != failed.channel]
+    incident = replace(incident, customers=incident.customers | {failed.person: left})
+    return incident, [Notify(failed.person, failed.purpose, left[0])] if left else []
 
 
 def _waiting(incident: Incident) -> list[PersonId]:

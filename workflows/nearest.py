@@ -10,6 +10,7 @@ from workflows.duty import on_duty
 
 #: Each incident that a person has in hand counts like this many seconds more on foot.
 BUSY = 300
+DESKTOP = "desktop"
 
 
 def candidates(
@@ -21,14 +22,16 @@ def candidates(
     zone: str,
     open_incidents: Mapping[PersonId, int],
     opted_out: Collection[tuple[str, str]],
+    looking: Collection[str],
 ) -> list[Candidate]:
     """Everybody with the rung's role, weighed: the suitable ones first, the nearest of them first.
 
     `open_incidents`: how many each person has taken and not done.  `opted_out`: (address, channel) that sent STOP.
+    `looking`: the desks at which somebody looks.
     """
     skill = response.skill if response else ""
     found = [
-        _weigh(directory, person, place, rung, skill, at, zone, open_incidents.get(person.id, 0), opted_out)
+        _weigh(directory, person, place, rung, skill, at, zone, open_incidents.get(person.id, 0), opted_out, looking)
         for person in directory.people()
         if rung.role in person.roles
     ]
@@ -49,8 +52,9 @@ def _weigh(
     zone: str,
     open_incidents: int,
     opted_out: Collection[tuple[str, str]],
+    looking: Collection[str],
 ) -> Candidate:
-    channels, unheard = _channels(person, rung, opted_out)
+    channels, unheard = _channels(person, rung, opted_out, looking)
     seconds = directory.seconds(person.base, place.id) if person.base and place else None
     checks = [
         _duty(person, at, zone),
@@ -81,12 +85,16 @@ def _access(person: Person, place: Place | None) -> list[tuple[bool, str]]:
     return [(allowed, f"{'may' if allowed else 'may not'} enter {place.access}")]
 
 
-def _channels(person: Person, rung: Rung, opted_out: Collection[tuple[str, str]]) -> tuple[list[str], str]:
+def _channels(
+    person: Person, rung: Rung, opted_out: Collection[tuple[str, str]], looking: Collection[str]
+) -> tuple[list[str], str]:
     """The rung's channels that reach him, the one he prefers first; and why none does."""
     known = [channel for channel in rung.channels if channel in person.addresses]
-    open_ = [channel for channel in known if (person.addresses[channel], channel) not in opted_out]
+    wanted = [channel for channel in known if (person.addresses[channel], channel) not in opted_out]
+    open_ = [channel for channel in wanted if channel != DESKTOP or person.addresses[channel] in looking]
     if not open_:
-        return [], "sent STOP" if known else f"no address for {' or '.join(rung.channels)}"
+        unheard = "nobody looks at his desk" if wanted else "sent STOP"
+        return [], unheard if known else f"no address for {' or '.join(rung.channels)}"
     preferred = [channel for channel in person.channels if channel in open_]
     return [*preferred, *(channel for channel in open_ if channel not in preferred)], ""
 

@@ -12,7 +12,7 @@ from deploy.cli.instants import day, instant, iso
 from deploy.site.faults import unknown
 from deploy.site.load import load
 from deploy.site.measures import write_span
-from deploy.store.store import open_incidents, open_reader, opted_out
+from deploy.store.store import looking, open_incidents, open_reader, opted_out
 from rules.ruleset import Rule, unpack
 from vorab.errors import ConfigurationError
 from vorab.model import Candidate, Instant, PersonId, Rung, Span
@@ -20,7 +20,8 @@ from vorab.site import Person, Response, Sensor, Site
 from workflows.directory.stub import SiteDirectory
 from workflows.nearest import candidates
 
-Load = tuple[dict[PersonId, int], set[tuple[str, str]]]  #: incidents in hand, and who sent STOP
+#: Incidents in hand, who sent STOP, and the desks at which somebody looks.
+Load = tuple[dict[PersonId, int], set[tuple[str, str]], set[str]]
 
 
 def report(name: str, folder: Path, data: Path | None, at: str, as_json: bool) -> int:
@@ -30,7 +31,7 @@ def report(name: str, folder: Path, data: Path | None, at: str, as_json: bool) -
     sensor = directory.sensor(name)
     if sensor is None:
         raise ConfigurationError(unknown("sensor", name, [each.id for each in site.sensors]))
-    when, load_ = instant(at, site.zone), _load(data_of(folder, data) / "contact.db")
+    when, load_ = instant(at, site.zone), _load(data_of(folder, data) / "contact.db", instant(at, site.zone))
     ladders = _ladders(site, directory, sensor, when, load_)
     if as_json:
         for response, rules, rungs in ladders:
@@ -40,14 +41,14 @@ def report(name: str, folder: Path, data: Path | None, at: str, as_json: bool) -
     return 0
 
 
-def _load(store: Path) -> Load:
+def _load(store: Path, at: Instant) -> Load:
     """As the running site knows it; of one that never ran, nothing."""
     if not store.is_file():
-        return {}, set()
+        return {}, set(), set()
     engine = open_reader(store)
     try:
         with engine.connect() as connection:
-            return open_incidents(connection), opted_out(connection)
+            return open_incidents(connection), opted_out(connection), looking(connection, at)
     finally:
         engine.dispose()
 

@@ -15,10 +15,12 @@ from deploy.store import outbox
 from deploy.store.prepared import Prepared
 from deploy.store.store import open_incidents
 from deploy.store.tables import breaches, incidents, journal
-from deploy.store.transaction import Transaction
+from deploy.store.transaction import Instruct, Picture, Transaction
 from notifiers.text import Facts
 from vorab import wire
 from vorab.model import (
+    DAY,
+    FOR_CUSTOMERS,
     MINUTE,
     Answer,
     Breach,
@@ -29,6 +31,7 @@ from vorab.model import (
     Instant,
     Notification,
     PersonId,
+    Priority,
     Purpose,
     Rung,
     Span,
@@ -36,6 +39,7 @@ from vorab.model import (
     incident_id,
     notification_id,
 )
+from vorab.ports import Directory
 from vorab.site import Person, Place
 from workflows.incident import (
     NO_RUNG,
@@ -43,11 +47,14 @@ from workflows.incident import (
     Cancel,
     DeliveryFailed,
     Event,
+    FollowUpDue,
     Notify,
     Opened,
     Order,
+    Rated,
     ReminderDue,
     RungDue,
+    Talked,
     due_rungs,
     step,
 )
@@ -114,8 +121,8 @@ def wake(tx: Transaction, incident: IncidentId) -> None:
 
 
 def undelivered(tx: Transaction, message: outbox.Message, reason: str) -> None:
-    """The incident hears, once, that this request will not reach its person by this channel."""
-    if message.is_request:
+    """The incident hears, once, that this will not reach its person by this channel, if that matters to it."""
+    if message.is_request or message.notification.purpose in FOR_CUSTOMERS:
         apply(tx, message.notification.incident, *_failed(message.notification, reason))
 
 
@@ -158,7 +165,30 @@ def _opened(tx: Transaction, breach: Breach) -> Opened:
     ladder = _ladder(tx, breach)
     if not ladder:
         tx.note("nobody can be asked", breach.id, f"the site has no response {breach.respond!r}")
-    return Opened(breach, _code(tx, incident_id(breach.id)), ladder)
+    opened = Opened(breach, _code(tx, incident_id(breach.id)), ladder, *_told_besides(tx, breach))
+    place = tx.world.directory.place_of(breach.subject)
+    if place is not None and tx.world.sees(place):
+        incident = incident_id(breach.id)
+        tx.connection.execute(_AWAIT_PICTURE, {"incident": incident, "at": tx.at})
+        tx.errands.append(Picture(incident, place.id))
+    if place is not None and place.intercom and breach.priority is Priority.LIFE_SAFETY:
+        tx.errands.append(Instruct(incident_id(breach.id), place.id))
+    return opened
+
+
+def _told_besides(tx: Transaction, breach: Breach) -> tuple[list[str], dict[PersonId, list[str]]]:
+    """The roles that must all go, and the customers of the place with the channels by which they are told."""
+    response, place = tx.world.directory.response(breach.respond), tx.world.directory.place_of(breach.subject)
+    if response is None:
+        return [], {}
+    people = tx.world.directory.customers(place.id) if place and response.tell_customer else []
+    return response.needs, {one.id: channels for one in people if (channels := _quiet(tx, one))}
+
+
+def _quiet(tx: Transaction, person: Person) -> list[str]:
+    """The channels by which he can be told what asks for nothing, the ones he prefers first."""
+    known = [channel for channel in dict.fromkeys([*person.channels, *person.addresses]) if channel in person.addresses]
+    return [one for one in known if (channel := tx.world.channels.get(one)) and not channel.requests_only]
 
 
 def _ladder(tx: Transaction, breach: Breach) -> list[Rung]:
@@ -174,6 +204,8 @@ def _due(tx: Transaction, incident: Incident) -> tuple[str, Event]:
     event_id = f"{incident.id}/due/{incident.events}"
     if incident.state is State.TAKEN:
         return event_id, ReminderDue()
+    if incident.state is State.RESOLVED:
+        return event_id, FollowUpDue()
     first, *others = [_candidates(tx, incident, rung) for rung in due_rungs(incident)] or [[]]
     return event_id, RungDue(first, others, [] if incident.ladder else _ladder(tx, incident.breach))
 
@@ -189,11 +221,14 @@ def _candidates(tx: Transaction, incident: Incident, rung: Rung) -> list[Candida
         world.zone,
         open_incidents(tx.connection, incident.id),
         tx.opted_out,
+        tx.looking,
     )
 
 
 def _failed(notification: Notification, reason: str) -> tuple[str, Event]:
-    event = DeliveryFailed(notification.id, notification.number, notification.person, notification.channel, reason)
+    event = DeliveryFailed(
+        notification.id, notification.number, notification.person, notification.channel, reason, notification.purpose
+    )
     return f"{notification.id}/failed", event
 
 
@@ -240,11 +275,12 @@ def _carry_out(
     for order in orders:
         if isinstance(order, Cancel):
             requests = [one for one in outbox.of(tx, incident.id) if one.is_request]
+            requests = [one for one in requests if one.notification.person not in order.besides]
             outbox.withdraw(tx, requests, "the incident moved on")
             continue
         if not order.channel and heard is None:
             heard = _heard(tx, incident)
-        channel = order.channel or (heard or {}).get(order.person, "")
+        channel = _way(tx, order, order.channel or (heard or {}).get(order.person, ""))
         if not channel:
             tx.note("nothing to tell", incident.id, f"{order.purpose}: {order.person} has not heard of it")
             continue
@@ -256,8 +292,17 @@ def _carry_out(
             failure = notification
             notification = _addressed(tx, incident, order, channel, "", "")
             outbox.give_up(tx, notification, failure)
-        if failure and order.purpose is Purpose.REQUEST:
+        if failure and (order.purpose is Purpose.REQUEST or order.purpose in FOR_CUSTOMERS):
             yield _failed(notification, failure)
+
+
+def _way(tx: Transaction, order: Notify, channel: str) -> str:
+    """The channel itself; for what asks for nothing a quiet one of the same person instead, if there is one."""
+    known = tx.world.channels.get(channel)
+    if known is None or order.purpose is Purpose.REQUEST or not known.requests_only:
+        return channel
+    person = tx.world.directory.person(order.person)
+    return next(iter(_quiet(tx, person)), "") if person else ""
 
 
 def _heard(tx: Transaction, incident: Incident) -> dict[PersonId, str]:
@@ -281,7 +326,7 @@ def _notification(tx: Transaction, incident: Incident, event: Event, order: Noti
     if address is None:
         return f"no address for {channel}"
     who = event.by if isinstance(event, Answer) and order.purpose is Purpose.DONE else incident.owner
-    facts = _facts(tx, incident, person, who, _reasons(tx, incident, event, order))
+    facts = _facts(tx, incident, person, who, _reasons(tx, incident, event, order), channel)
     written = tx.world.texts.render(order.purpose, channel, person.language, facts, tx.world.channels[channel].limit)
     if written.fault:
         tx.note("template at fault", incident.id, written.fault)
@@ -326,7 +371,9 @@ def _reasons(tx: Transaction, incident: Incident, event: Event, order: Notify) -
     return next((one.reasons for one in of_him), [])
 
 
-def _facts(tx: Transaction, incident: Incident, reader: Person, who: PersonId | None, reasons: list[str]) -> Facts:
+def _facts(
+    tx: Transaction, incident: Incident, reader: Person, who: PersonId | None, reasons: list[str], channel: str
+) -> Facts:
     directory, breach = tx.world.directory, incident.breach
     place = directory.place_of(breach.subject)
     owner = directory.person(who) if who else None
@@ -335,22 +382,38 @@ def _facts(tx: Transaction, incident: Incident, reader: Person, who: PersonId | 
         breach=breach,
         held=Span(max(tx.at, breach.at) - breach.onset if breach.at > breach.onset else 0),
         place=place,
-        place_names=_names(tx, place),
+        place_names=names(tx.world.directory, place, reader.language if channel == VOICE else ""),
         seconds=directory.seconds(reader.base, place.id) if reader.base and place else None,
         code=incident.code,
         owner=owner.name if owner else who or "",
         at=tx.at,
         reasons=reasons,
-        link="",
+        link="" if tx.world.channels[channel].requests_only else _link(tx, incident, reader.id),
+        helps=owner.name if owner and incident.state is State.TRIGGERED and reader.id not in incident.going else "",
+        needed=incident.state is State.TRIGGERED and reader.id in incident.pending,
+        expected=incident.expected_at,
     )
 
 
-def _names(tx: Transaction, place: Place | None) -> list[str]:
-    """As they are written on the doors; the spoken ones are for voices."""
+VOICE = "voice"
+
+
+def _link(tx: Transaction, incident: Incident, reader: PersonId) -> str:
+    """The address of his page, which is there for a day after his last message."""
+    if tx.world.link is None:
+        return ""
+    token, url = tx.world.link(incident.id, reader)
+    values = {"token": token, "incident": incident.id, "person": reader, "expires_at": tx.at + DAY}
+    _KEEP_LINK.run(tx.connection, values)
+    return url
+
+
+def names(directory: Directory, place: Place | None, spoken: str = "") -> list[str]:
+    """Of the place and those around it, outermost first: as they are written on the doors, or said in this language."""
     if place is None:
         return []
-    around = [tx.world.directory.place(step) for step in place.path or [place.id]]
-    return [one.name for one in around if one is not None]
+    around = [directory.place(step) for step in place.path or [place.id]]
+    return [one.spoken.get(spoken, one.name) for one in around if one is not None]
 
 
 # --- rows -------------------------------------------------------------------------------------------------------------
@@ -380,7 +443,7 @@ def _line(before: Incident | None, after: Incident, event: Event, orders: list[O
     told = [f"{order.purpose} to {order.person}" for order in orders if isinstance(order, Notify)]
     moved = [f"{before.state} → {after.state}"] if before and before.state is not after.state else []
     detail = "; ".join([*moved, *_why(event, after), *told])
-    who = event.by if isinstance(event, Answer) else "vorab"
+    who = event.by if isinstance(event, Answer | Talked | Rated) else "vorab"
     return _what(event), after.id, detail, who
 
 
@@ -400,6 +463,12 @@ def _what(event: Event) -> str:
             return "rung due"
         case ReminderDue():
             return "reminder due"
+        case FollowUpDue():
+            return "follow-up due"
+        case Talked():
+            return "talked"
+        case Rated():
+            return "rated"
         case DeliveryFailed():
             return "not reached"
 
@@ -414,9 +483,20 @@ def _why(event: Event, incident: Incident) -> list[str]:
             return [f"by {channel}" + (f", clicked by {clicked_by}" if clicked_by else "")]
         case DeliveryFailed(person=person, channel=channel, reason=reason):
             return [f"{person} by {channel}: {reason}"]
+        case Talked(place=place, seconds=seconds):
+            return [f"{seconds} s over the loudspeaker of {place}"]
+        case Rated(score=score):
+            return [f"{score} of 5"]
     return []
 
 
+_AWAIT_PICTURE = text("INSERT INTO pictures (incident, asked_at) VALUES (:incident, :at)")
+_KEEP_LINK = Prepared(
+    text(
+        "INSERT INTO links (token, incident, person, expires_at) VALUES (:token, :incident, :person, :expires_at)"
+        " ON CONFLICT (token) DO UPDATE SET expires_at = excluded.expires_at"
+    )
+)
 _BODY = Prepared(select(incidents.c.body).where(incidents.c.id == bindparam("incident")).with_for_update())
 _INSERT = Prepared(incidents.insert(), incidents.c.keys())
 _IS_OPEN = Prepared(

@@ -11,12 +11,24 @@ from msgspec.structs import asdict, replace
 from sqlalchemy import bindparam, func, or_, select, text, update
 
 from deploy.store.prepared import Prepared
-from deploy.store.tables import incidents, outbox
-from deploy.store.transaction import Claim, Transaction
+from deploy.store.tables import incidents, outbox, pictures
+from deploy.store.transaction import Claim, HangUp, Transaction
 from notifiers import delivery
 from notifiers.delivery import Change, Row
 from notifiers.limits import allowed_at
-from vorab.model import Delivery, IncidentId, Instant, Notification, NotificationId, PersonId, Priority, Purpose, State
+from vorab.model import (
+    SECOND,
+    Delivery,
+    IncidentId,
+    Instant,
+    Notification,
+    NotificationId,
+    PersonId,
+    Priority,
+    Purpose,
+    Span,
+    State,
+)
 
 _MACHINE = Row.__struct_fields__
 
@@ -84,6 +96,8 @@ def withdraw(tx: Transaction, messages: Iterable[Message], reason: str) -> None:
         if len(kept) < len(tx.claims):
             tx.claims = kept
             row = replace(row, state=Delivery.READY, attempts=row.attempts - 1, lease_until=None)
+        elif row.state is Delivery.SENT and hasattr(tx.world.channels.get(message.notification.channel), "hang_up"):
+            tx.errands.append(HangUp(message.notification.channel, row.provider_id))
         write(tx, message, delivery.withdraw(row, reason, tx.at))
 
 
@@ -131,10 +145,27 @@ def _claimed(tx: Transaction, message: Message) -> Change:
         return Change(delivery.withdraw(row, reason, tx.at).row, tell=reason)
     if at > tx.at:
         return Change(replace(row, due_at=at))
+    picture, comes_at = _picture(tx, notification)
+    if comes_at > tx.at:
+        return Change(replace(row, due_at=comes_at))
     change = delivery.claim(row, tx.at)
     if change.row.state is Delivery.SENDING:
-        tx.claims.append(Claim(notification, change.row.fence))
+        tx.claims.append(Claim(replace(notification, picture=picture), change.row.fence))
     return change
+
+
+PICTURE_WITHIN = Span(3 * SECOND)  #: a message that can show it waits so long for the picture of the place
+
+
+def _picture(tx: Transaction, notification: Notification) -> tuple[bytes, Instant]:
+    """The picture of the place, if the channel can show it; and until when it is worth waiting for."""
+    if notification.purpose is not Purpose.REQUEST or not tx.world.channels[notification.channel].shows_pictures:
+        return b"", tx.at
+    found = _PICTURE.run(tx.connection, {"incident": notification.incident}).fetchone()
+    if found is None:
+        return b"", tx.at
+    jpeg, reason, asked_at = found
+    return jpeg or b"", tx.at if jpeg or reason else Instant(asked_at + PICTURE_WITHIN)
 
 
 def _allowed_at(tx: Transaction, notification: Notification) -> Instant:
@@ -164,6 +195,7 @@ def _allowed_at(tx: Transaction, notification: Notification) -> Instant:
 
 def _values(notification: Notification) -> dict[str, Any]:
     values = asdict(notification)
+    del values["picture"]
     return values | {"event": values.pop("number"), "purpose": notification.purpose.value}
 
 
@@ -175,8 +207,9 @@ def _read(tx: Transaction, query: Prepared, values: dict[str, object]) -> list[M
     return [_message(dict(zip(_NAMES, row, strict=True))) for row in query.run(tx.connection, values)]
 
 
-def _message(values: Any) -> Message:
-    notification = Notification(
+def notification_of(values: Any) -> Notification:
+    """The message in a row, without its picture."""
+    return Notification(
         id=NotificationId(values["id"]),
         incident=IncidentId(values["incident"]),
         number=values["event"],
@@ -190,11 +223,16 @@ def _message(values: Any) -> Message:
         created_at=values["created_at"],
         expires_at=values["expires_at"],
     )
-    return Message(
-        notification, Row(**{name: values[name] for name in _MACHINE} | {"state": Delivery(values["state"])})
-    )
 
 
+def _message(values: Any) -> Message:
+    row = Row(**{name: values[name] for name in _MACHINE} | {"state": Delivery(values["state"])})
+    return Message(notification_of(values), row)
+
+
+_PICTURE = Prepared(
+    select(pictures.c.jpeg, pictures.c.reason, pictures.c.asked_at).where(pictures.c.incident == bindparam("incident"))
+)
 _OPEN = text("state IN ('ready','sending','unknown','sent')")  # word for word as in the index
 _NAMES = outbox.c.keys()
 _ALL = select(outbox)

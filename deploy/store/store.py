@@ -7,8 +7,8 @@ from sqlalchemy import Connection, Engine, bindparam, create_engine, event, func
 
 from deploy.store.migrations import HEAD
 from deploy.store.prepared import Prepared
-from deploy.store.tables import cursors, incidents, opt_outs
-from vorab.model import PersonId
+from deploy.store.tables import cursors, desks, incidents, opt_outs
+from vorab.model import SECOND, Instant, PersonId, Span
 
 BUSY_MS = 5_000  #: a writer waits this long for another one
 
@@ -99,4 +99,13 @@ def opted_out(connection: Connection) -> set[tuple[str, str]]:
     return {(address, channel) for address, channel in _OPTED_OUT.run(connection)}
 
 
+LOOKING = Span(15 * SECOND)  #: a desk whose last sign of life is older looks no more
+
+
+def looking(connection: Connection, at: Instant) -> set[str]:
+    """The desks with a shift at which somebody looks now."""
+    return {name for (name,) in _LOOKING.run(connection, {"since": at - LOOKING})}
+
+
+_LOOKING = Prepared(select(desks.c.name).where(desks.c.seen_at >= bindparam("since")))
 _OPTED_OUT = Prepared(select(opt_outs.c.address, opt_outs.c.channel))

@@ -1,6 +1,6 @@
 """The tables of `contact.db` (SQLite) and of the PostgreSQL store: incidents, their journal, outbox, inbox, audit.
 
-Contact alone writes them, except `inbox` and `commands`, which the console fills and contact (capture) takes.
+Contact alone writes them, except `inbox`, `commands` and `desks`, which the console fills and contact (capture) reads.
 """
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text, text
@@ -122,7 +122,7 @@ inbox = Table(
     Column(
         "id", String, nullable=False, unique=True
     ),  # e.g. the provider's SID, or "SID/delivered", or the click's own
-    Column("kind", String, nullable=False),  # reply, status, click
+    Column("kind", String, nullable=False),  # vorab.ports.InboxItem
     Column("at", BigInteger, nullable=False),
     Column("body", Text, nullable=False),  # JSON
     Column("applied_at", BigInteger),
@@ -169,6 +169,39 @@ opt_outs = Table(
     Column("address", String, primary_key=True),
     Column("channel", String, primary_key=True),
     Column("at", BigInteger, nullable=False),
+)
+
+#: The addresses of the pages behind the links in messages; who has one may answer for this person (console/links.py).
+links = Table(
+    "links",
+    metadata,
+    Column("token", String, primary_key=True),  # deploy.links
+    Column("incident", String, nullable=False),
+    Column("person", String, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+)
+
+#: What the camera of the place showed when the breach was found.
+pictures = Table(
+    "pictures",
+    metadata,
+    Column("incident", String, primary_key=True),
+    Column("asked_at", BigInteger, nullable=False),
+    Column("taken_at", BigInteger),  # NULL = not there yet, or never; then `reason` says why
+    Column("jpeg", LargeBinary),
+    Column("sha256", String, nullable=False, server_default=""),
+    Column("reason", String, nullable=False, server_default=""),
+)
+
+#: Browsers whose shift is started; the console writes them, `seen_at` every few seconds.
+desks = Table(
+    "desks",
+    metadata,
+    Column("id", String, primary_key=True),  # of the browser's page
+    Column("name", String, nullable=False),  # the address of the channel desktop
+    Column("person", String, nullable=False),  # who is signed in
+    Column("started_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
 )
 
 #: Where contact stands: "breaches" = the last one taken from capture.db; "messages" = how many were ordered;

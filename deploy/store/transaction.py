@@ -1,7 +1,7 @@
 """One transaction of contact: the connection, the world it looks at, and what is to be done once it is committed."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Self, TypeVar
+from typing import NamedTuple, Self, TypeVar
 
 from msgspec import Struct
 from sqlalchemy import Connection, bindparam, select, text
@@ -9,14 +9,21 @@ from sqlalchemy.exc import OperationalError
 
 from deploy.store import audit
 from deploy.store.prepared import Prepared
-from deploy.store.store import opted_out
+from deploy.store.store import looking, opted_out
 from deploy.store.tables import journal
 from notifiers.text import Texts
-from vorab.model import Incident, Instant, Notification
+from vorab.model import Incident, IncidentId, Instant, Notification, PersonId, PlaceId
 from vorab.ports import Channel, Directory
-from vorab.site import Limits
+from vorab.site import Limits, Place
 
 T = TypeVar("T")
+
+
+class Link(NamedTuple):
+    """The page of one person for one incident."""
+
+    token: str
+    url: str
 
 
 class World(Struct, frozen=True):
@@ -27,6 +34,8 @@ class World(Struct, frozen=True):
     channels: Mapping[str, Channel]
     limits: Mapping[str, Limits]  #: by channel
     texts: Texts
+    link: Callable[[IncidentId, PersonId], Link] | None = None  #: None = there are no pages behind links
+    sees: Callable[[Place], bool] = lambda _: False  #: whether a picture can be had of this place
 
 
 class Claim(Struct, frozen=True):
@@ -43,6 +52,30 @@ class Look(Struct, frozen=True):
     provider_id: str  #: "" = not known: it is looked for in the provider's list
     since: Instant  #: when it was first handed over
     besides: frozenset[str] = frozenset()  #: the provider's ids of the incident's other messages
+
+
+class HangUp(Struct, frozen=True):
+    """A telephone that need not ring any more."""
+
+    channel: str
+    provider_id: str
+
+
+class Picture(Struct, frozen=True):
+    """A picture of the place is to be taken."""
+
+    incident: IncidentId
+    place: PlaceId
+
+
+class Instruct(Struct, frozen=True):
+    """The loudspeaker of the place may have something to say."""
+
+    incident: IncidentId
+    place: PlaceId
+
+
+Errand = HangUp | Picture | Instruct
 
 
 class Transaction:
@@ -67,10 +100,12 @@ class Transaction:
         self.reserved = reserved  #: so many of them send life safety and nothing else
         self.claims: list[Claim] = []
         self.looks: list[Look] = []
+        self.errands: list[Errand] = []  #: what nobody waits for, after the commit too
         self.lines: list[audit.Line] = []
         self.ordered = 0  #: messages that incidents asked for, whatever became of them
         self._events: dict[str, dict[str, object]] = {}  #: for the journal, by their ids
         self._opted_out: set[tuple[str, str]] | None = None
+        self._looking: set[str] | None = None
 
     def each(
         self, items: Iterable[T], handle: Callable[[Self, T], object], set_aside: Callable[[Self, T, str], None]
@@ -86,7 +121,7 @@ class Transaction:
     def _handle_or(
         self, set_aside: Callable[[Self, T, str], None], handle: Callable[[Self, T], object], item: T
     ) -> None:
-        kept = [*self.claims], [*self.looks], [*self.lines], self._events.copy(), self.ordered
+        kept = [*self.claims], [*self.looks], [*self.errands], [*self.lines], self._events.copy(), self.ordered
         savepoint = self.connection.begin_nested()
         try:
             handle(self, item)
@@ -94,7 +129,7 @@ class Transaction:
             raise  # the store itself, not this item
         except Exception as error:
             savepoint.rollback()
-            self.claims, self.looks, self.lines, self._events, self.ordered = kept
+            self.claims, self.looks, self.errands, self.lines, self._events, self.ordered = kept
             self.forget_opt_outs()
             set_aside(self, item, f"{type(error).__name__}: {error}")
         else:
@@ -114,6 +149,13 @@ class Transaction:
         if self._opted_out is None:
             self._opted_out = opted_out(self.connection)
         return self._opted_out
+
+    @property
+    def looking(self) -> set[str]:
+        """The desks at which somebody looks."""
+        if self._looking is None:
+            self._looking = looking(self.connection, self.at)
+        return self._looking
 
     def forget_opt_outs(self) -> None:
         self._opted_out = None

@@ -47,6 +47,8 @@ class Sms:
     """Texts of at most 160 characters, handed to nobody."""
 
     limit = 160
+    requests_only = False
+    shows_pictures = False
 
     def send(self, notification: Notification) -> Receipt:
         return Receipt(Delivery.SENT, f"SM-{notification.id}")

@@ -52,7 +52,7 @@ def test_at_every_hour_of_the_week_somebody_who_may_enter_is_on_every_ladder(air
                 found = [
                     candidate
                     for rung in response.ladder
-                    for candidate in candidates(directory, place, rung, response, at, airport.zone, {}, set())
+                    for candidate in candidates(directory, place, rung, response, at, airport.zone, {}, set(), set())
                     if candidate.suitable
                 ]
                 assert found, f"{rule.id}: nobody for {sensor} in hour {hour}"
@@ -67,7 +67,7 @@ def test_at_night_the_nearest_guard_of_the_terminal_is_asked_first(airport: Site
 
     def first(sensor: str) -> str:
         place = directory.place_of(sensor)
-        return candidates(directory, place, security.ladder[0], security, at, airport.zone, {}, set())[0].person
+        return candidates(directory, place, security.ladder[0], security, at, airport.zone, {}, set(), set())[0].person
 
     assert first("gate-b12-door") == "ben"
     assert first("gate-c1-door") == "cem"

@@ -42,6 +42,11 @@ class SiteDirectory:
     def response(self, response: str) -> Response | None:
         return self._responses.get(response)
 
+    def customers(self, place: str) -> Sequence[Person]:
+        found = self._places.get(place)
+        around = found.path or [found.id] if found else []
+        return [person for person in self._people.values() if any(one in around for one in person.customer_of)]
+
     def seconds(self, start: str, end: str) -> int | None:
         if (start, end) not in self._known:
             self._known[start, end] = self._found(start, end)

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from console import ports, signin
 from console.app import create
 from console.stream import Stream
-from deploy.console_host import StoreInbox, StoreReader
+from deploy.console_host import StoreInbox, StoreReader, StoreShifts
 from deploy.store import inbox
 from deploy.store.apply import take
 from deploy.store.store import open_reader, open_store
@@ -145,7 +145,7 @@ class Bench:
         self.world = World(self.directory, self.site.zone, {"sms": sms}, {}, TEXTS)
         self.devices = Devices()
         self.read_only = open_reader(data / "contact.db")
-        self.reader = StoreReader(self.read_only)
+        self.reader = StoreReader(self.read_only, self.directory)
         self.app: FastAPI
         self.stream: Stream
         self.app, self.stream = create(
@@ -155,6 +155,7 @@ class Bench:
                 public_url=public_url,
                 reader=self.reader,
                 inbox=StoreInbox(self.store, self.ringer),
+                shifts=StoreShifts(self.store),
                 now=lambda: self.now,
                 secret=HASHED,
                 key=self.key,

@@ -383,6 +383,10 @@ def sign(url: str, form: list[tuple[str, str]], token: str) -> str:
     return signature
 
 
+def nobody(_notification: str) -> None:
+    """No message is known."""
+
+
 def inbound(**changes: str) -> list[tuple[str, str]]:
     world = PhoneWorld(Clock())
     fields = {"MessageSid": SID, "AccountSid": world.account, "From": ANA, "To": US, "Body": "4821", "NumMedia": "0"}
@@ -392,7 +396,7 @@ def inbound(**changes: str) -> list[tuple[str, str]]:
 def deliver(sms: Sms, form: list[tuple[str, str]], path: str = "/twilio/sms", query: str = "") -> Any:
     url = f"{path}?{query}" if query else path
     token = sms.settings.auth_token.get_secret_value()
-    return sms.webhook(path, f"http://inside:8080{url}", form, sign(f"{HOOKS}{url}", form, token))
+    return sms.webhook(path, f"http://inside:8080{url}", form, sign(f"{HOOKS}{url}", form, token), nobody).items
 
 
 def test_a_signed_reply_becomes_a_row_of_the_inbox(sms: Sms) -> None:
@@ -411,7 +415,8 @@ def test_a_status_callback_brings_our_id_and_the_providers_together(sms: Sms, wo
     sms.send(message())
     world.tick()
     items = [
-        sms.webhook(urlsplit(url).path.removeprefix("/hooks"), url, form, signature)[0] for url, form, signature in told
+        sms.webhook(urlsplit(url).path.removeprefix("/hooks"), url, form, signature, nobody).items[0]
+        for url, form, signature in told
     ]
     assert [item.id for item in items] == [f"{SID}/sent", f"{SID}/sent", f"{SID}/delivered"]
     assert items[-1].body["notification"] == message().id
@@ -421,7 +426,7 @@ def test_a_status_callback_brings_our_id_and_the_providers_together(sms: Sms, wo
 @pytest.mark.parametrize("signature", ["", "invalidsig", "é", "=" * 10_000])
 def test_a_forged_signature_is_refused(sms: Sms, signature: str) -> None:
     with pytest.raises(Refused):
-        sms.webhook("/twilio/sms", f"{HOOKS}/twilio/sms", inbound(), signature)
+        sms.webhook("/twilio/sms", f"{HOOKS}/twilio/sms", inbound(), signature, nobody)
 
 
 def test_a_signature_of_another_text_or_place_is_refused(sms: Sms) -> None:
@@ -429,23 +434,23 @@ def test_a_signature_of_another_text_or_place_is_refused(sms: Sms) -> None:
     good = sign(f"{HOOKS}/twilio/sms", inbound(), token)
     for path, form in (("/twilio/sms", inbound(Body="4821 no")), ("/twilio/status", inbound())):
         with pytest.raises(Refused):
-            sms.webhook(path, f"{HOOKS}{path}", form, good)
+            sms.webhook(path, f"{HOOKS}{path}", form, good, nobody)
     with pytest.raises(Refused):
-        sms.webhook("/twilio/sms", f"{HOOKS}/twilio/sms?x=1", inbound(), good)
+        sms.webhook("/twilio/sms", f"{HOOKS}/twilio/sms?x=1", inbound(), good, nobody)
 
 
 def test_the_host_of_the_request_does_not_count(sms: Sms) -> None:
     token = sms.settings.auth_token.get_secret_value()
     evil = "https://evil.example/hooks/twilio/sms"
     with pytest.raises(Refused):
-        sms.webhook("/twilio/sms", evil, inbound(), sign(evil, inbound(), token))
+        sms.webhook("/twilio/sms", evil, inbound(), sign(evil, inbound(), token), nobody)
 
 
 def test_both_tokens_hold_while_one_is_being_replaced(world: PhoneWorld) -> None:
     sms = Sms(settings(world, auth_token="the new one", previous_auth_token=world.token), world)
     url = f"{HOOKS}/twilio/sms"
     for token in ("the new one", world.token):
-        assert sms.webhook("/twilio/sms", url, inbound(), sign(url, inbound(), token))
+        assert sms.webhook("/twilio/sms", url, inbound(), sign(url, inbound(), token), nobody).items
 
 
 @pytest.mark.parametrize(
@@ -476,7 +481,7 @@ def test_a_missing_or_repeated_field_and_too_many_of_them_are_malformed(sms: Sms
     doubled = [*inbound(), ("Body", "4821 no")]
     signature = PhoneWorld(Clock()).signature(f"{HOOKS}/twilio/sms", doubled)
     with pytest.raises(Malformed, match="twice"):
-        sms.webhook("/twilio/sms", f"{HOOKS}/twilio/sms", doubled, signature)
+        sms.webhook("/twilio/sms", f"{HOOKS}/twilio/sms", doubled, signature, nobody)
 
 
 @pytest.mark.parametrize(
@@ -489,14 +494,14 @@ def test_a_report_for_a_message_that_is_not_ours_is_refused(sms: Sms, query: str
 
 def test_bytes_that_are_no_text_cannot_break_the_check(sms: Sms) -> None:
     with pytest.raises(Refused):
-        sms.webhook("/twilio/sms", "http://x/\ud800?m=\ud800", [("\ud800", "\udfff")], "\ud800")
+        sms.webhook("/twilio/sms", "http://x/\ud800?m=\ud800", [("\ud800", "\udfff")], "\ud800", nobody)
 
 
 @given(st.lists(st.tuples(st.text(max_size=20), st.text(max_size=50)), max_size=20), st.text(max_size=50))
 def test_no_form_passes_without_the_token(form: list[tuple[str, str]], signature: str) -> None:
     world = PhoneWorld(Clock())
     with pytest.raises(Refused):
-        Sms(settings(world), world).webhook("/twilio/sms", f"{HOOKS}/twilio/sms", form, signature)
+        Sms(settings(world), world).webhook("/twilio/sms", f"{HOOKS}/twilio/sms", form, signature, nobody)
 
 
 # --- recorded webhooks ------------------------------------------------------------------------------------------------
@@ -521,7 +526,7 @@ def hearing(record: dict[str, Any]) -> tuple[Sms, list[tuple[str, str]], str]:
 @pytest.mark.parametrize("record", recorded("inbound_sms", "inbound_sms_media", "inbound_sms_base64"))
 def test_recorded_replies_are_understood(record: dict[str, Any]) -> None:
     sms, form, token = hearing(record)
-    (item,) = sms.webhook("/twilio/webhook", record["url"], form, sign(record["url"], form, token))
+    (item,) = sms.webhook("/twilio/webhook", record["url"], form, sign(record["url"], form, token), nobody).items
     assert item.body["text"] == record["expect"]["body"]
     assert item.body["sender"] == record["expect"].get("from", item.body["sender"])
     assert item.id == record["expect"].get("message_sid", item.id)
@@ -531,7 +536,7 @@ def test_recorded_replies_are_understood(record: dict[str, Any]) -> None:
 def test_a_recorded_message_of_another_channel_is_malformed(record: dict[str, Any]) -> None:
     sms, form, token = hearing(record)
     with pytest.raises(Malformed):
-        sms.webhook("/twilio/webhook", record["url"], form, sign(record["url"], form, token))
+        sms.webhook("/twilio/webhook", record["url"], form, sign(record["url"], form, token), nobody)
 
 
 @pytest.mark.parametrize("record", recorded("message_status"))
@@ -543,9 +548,9 @@ def test_recorded_reports_are_understood_or_malformed(record: dict[str, Any]) ->
     signature = sign(f"https://example.com/twilio/status?{query}", form, token)
     if "error" in record["expect"]:
         with pytest.raises(Malformed):
-            sms.webhook("/twilio/status", f"/twilio/status?{query}", form, signature)
+            sms.webhook("/twilio/status", f"/twilio/status?{query}", form, signature, nobody)
         return
-    (item,) = sms.webhook("/twilio/status", f"/twilio/status?{query}", form, signature)
+    (item,) = sms.webhook("/twilio/status", f"/twilio/status?{query}", form, signature, nobody).items
     final = item.body["state"] in ("delivered", "failed")
     assert final is record["expect"]["final"]
     assert str(record["expect"].get("error_code", "")) in item.body["reason"]
@@ -562,7 +567,7 @@ def test_recorded_signatures(record: dict[str, Any]) -> None:
     sms = Sms(settings(world, auth_token=record["auth_token"], public_url=f"{parts.scheme}://{parts.netloc}"), world)
     form = [(name, value) for name, value in record["params"]]
     with pytest.raises(Malformed if record["expect"]["valid"] else Refused):
-        sms.webhook(parts.path, record["url"], form, record["headers"]["X-Twilio-Signature"])
+        sms.webhook(parts.path, record["url"], form, record["headers"]["X-Twilio-Signature"], nobody)
 
 
 def test_the_recorded_webhooks_are_there() -> None:

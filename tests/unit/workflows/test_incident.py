@@ -355,17 +355,17 @@ def test_law_7_and_8_whatever_happens(timed: list[tuple[int, Event]], raised: An
         if isinstance(event, BreachEdge):
             event = BreachEdge(replace(raised, number=incident.breach.number + 1, edge=event.breach.edge))
         incident, orders = step(incident, event, now)
-        told = [order.person for order in orders if isinstance(order, Notify)]
+        told = [(order.person, order.channel) for order in orders if isinstance(order, Notify)]
         requests = [order for order in orders if isinstance(order, Notify) and order.purpose is Purpose.REQUEST]
-        assert len(told) == len(set(told)), "law 6: one message for each event and person"
+        assert len(told) == len(set(told)), "law 6: one message for each event, person and channel"
         assert incident.events == before.events + 1
         assert not requests or incident.state is State.TRIGGERED, "law 8: no request after the answer"
         if incident.state is State.TRIGGERED:
             assert incident.wake_at is not None, "law 7: on its way to somebody"
-            assert incident.owner is None
+            assert incident.owner is None or incident.owner in incident.going
         if incident.state is State.TAKEN:
             assert incident.owner is not None, "law 7: with a person"
-            assert incident.broken is (incident.wake_at is None) or incident.done, "the owner is reminded"
+            assert incident.broken is (incident.remind_at is None) or incident.done, "the owner is reminded"
         if before.state is State.RESOLVED:
             assert (orders, replace(incident, events=0)) == ([], replace(before, events=0))
 

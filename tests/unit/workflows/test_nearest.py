@@ -27,6 +27,7 @@ def weighed(people: list[Person], busy: dict[PersonId, int] | None = None, **cha
         PARIS,
         busy or {},
         changes.get("opted_out", set()),
+        changes.get("looking", set()),
     )
     return {one.person: [f"{'+' if one.suitable else '-'}{one.seconds}", *one.channels, *one.reasons] for one in found}
 
