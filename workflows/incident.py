@@ -449,7 +449,7 @@ def _taken(incident: Incident, answer: Answer, at: Instant) -> tuple[Incident, l
         done=False,
         round=0,
     )
-    if _is_complete(incident):
+    if incident.state is State.TAKEN or _is_complete(incident):
         incident = replace(incident, state=State.TAKEN, pending={}, remind_at=None)
         return _in_hand(incident) if incident.broken else _cleared(incident, at), [Cancel(), *others]
     pending = {

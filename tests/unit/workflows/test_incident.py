@@ -1,5 +1,6 @@
 """The transitions of an incident as tables, and the laws over any interleaving of events."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -54,8 +55,8 @@ def unable(*people: PersonId) -> RungDue:
     return RungDue([Candidate(one, False, ["off duty"]) for one in people])
 
 
-def said(who: PersonId, meaning: Meaning, channel: str = "sms") -> Answer:
-    return Answer("id", who, meaning, NOON, channel)
+def said(who: PersonId, meaning: Meaning, channel: str = "sms", roles: Sequence[str] = ()) -> Answer:
+    return Answer("id", who, meaning, NOON, channel, roles=list(roles))
 
 
 def failed(who: PersonId, number: int = 99, channel: str = "sms") -> DeliveryFailed:
@@ -337,17 +338,26 @@ def test_reminders_grow_apart_up_to_an_hour() -> None:
 PEOPLE = st.sampled_from([BEN, ANA, CEM])
 EVENTS = st.one_of(
     st.builds(said, PEOPLE, st.sampled_from(Meaning), st.sampled_from(["sms", "desktop"])),
+    st.builds(said, PEOPLE, st.just(Meaning.TAKEN), st.just("desktop"), st.sampled_from([["rescue"], ["security"]])),
     st.sampled_from([CLEARED, RAISED, ReminderDue(), able(), SOMEBODY, able(ANA, CEM, channels=("sms", "voice"))]),
     st.builds(failed, PEOPLE),
 )
 TIMED = st.lists(st.tuples(st.integers(0, 90), EVENTS), max_size=25)
+ONCE = replace(rung(9, wait=0, role="rescue", channels=("sms", "voice")), at_once=True)
 BREACHES = st.builds(breach, priority=st.sampled_from([Priority.HIGH, Priority.LIFE_SAFETY]), latched=st.booleans())
 
 
 @settings(max_examples=300, deadline=None)
-@given(TIMED, BREACHES, st.sampled_from([[], [rung(1)], LADDER, [rung(9, wait=0), rung(1)]]))
-def test_law_7_and_8_whatever_happens(timed: list[tuple[int, Event]], raised: Any, ladder: list[Rung]) -> None:
-    incident, _ = step(None, Opened(raised, "4821", ladder), NOON)
+@given(
+    TIMED,
+    BREACHES,
+    st.sampled_from([[], [rung(1)], LADDER, [rung(9, wait=0), rung(1)], [ONCE, rung(1)]]),
+    st.sampled_from([[], ["rescue", "security"]]),
+)
+def test_law_7_and_8_whatever_happens(
+    timed: list[tuple[int, Event]], raised: Any, ladder: list[Rung], needs: list[str]
+) -> None:
+    incident, _ = step(None, Opened(raised, "4821", ladder, needs), NOON)
     now = NOON
     for wait, event in timed:
         now = Instant(now + wait * SECOND)
