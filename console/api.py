@@ -140,7 +140,7 @@ def _incidents(app: FastAPI, desk: Desk) -> None:
         found = reader.incident(incident)
         if found is None:
             raise HTTPException(404, "no such incident")
-        return Json(views.thread(found, reader.journal(incident), reader.messages(incident)))
+        return Json(views.thread(found, reader.journal(incident), reader.messages(incident), reader.picture(incident)))
 
     @app.post("/api/incidents/{incident}/answers", status_code=202, dependencies=[desk.right("answer")])
     def answer(incident: str, body: Clicked) -> Response:

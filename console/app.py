@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import RedirectResponse
 
-from console import api, pages
+from console import api, pages, place, shift
 from console.api import Desk, Json
 from console.guard import Gate
 from console.ports import Outside
@@ -29,6 +29,8 @@ def create(outside: Outside) -> tuple[FastAPI, Stream]:
     # no documentation pages: they load their scripts from elsewhere
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     api.routes(app, desk)
+    shift.routes(app, desk)
+    place.routes(app, desk)
     pages.routes(app, desk)
     for path, hooks in outside.hooks.items():
         _webhook(app, desk, path, hooks)

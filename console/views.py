@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 from msgspec import Struct, json
 from msgspec.msgpack import Decoder
 
-from console import words
-from console.ports import Line, Message, Outside
-from vorab.model import Incident, Instant, said
+from console import plans, words
+from console.ports import Line, Message, Outside, Picture
+from vorab.model import Answer, Incident, Instant, Meaning, State, said
+from vorab.site import Place
 from vorab.wire import unpack, unpacker
-from workflows.incident import Event
+from workflows.incident import DESKTOP, Event, missing
 
 _EVENT: Decoder[Event] = unpacker(Event)  # type: ignore[arg-type]  # a union is a type to msgspec, not to mypy
 encode = json.encode
@@ -36,6 +37,9 @@ class Summary(Struct, frozen=True):
     since: str  #: onset of the breach, ISO 8601
     broken: bool
     owner: Who | None
+    going: list[Who]  #: the first one first
+    missing: list[str]  #: the roles of which somebody must go and nobody does
+    desks: list[str]  #: whose desks are asked now
     status: str  #: where it stands, in one line
     resolved_at: str | None
     note: str  #: what is not certain about it
@@ -59,10 +63,43 @@ class ThreadMessage(Struct, frozen=True):
     text: str
 
 
+class Going(Struct, frozen=True):
+    """Somebody who goes."""
+
+    name: str
+    roles: list[str]
+    at: str  #: when he said so
+    arrived_at: str | None
+
+
+class Plan(Struct, frozen=True):
+    """The drawing of the floor, and where the place is on it."""
+
+    floor: str  #: of /api/plans
+    width: float  #: in the units of the drawing
+    height: float
+    x: float | None  #: from the left; None = the place is not marked on it
+    y: float | None  #: from the top
+
+
+class Found(Struct, frozen=True):
+    """The picture of when it was found."""
+
+    taken_at: str | None  #: None = there is none, or not yet
+    sha256: str
+    reason: str  #: why there is none; "" = it is awaited
+
+
 class Thread(Struct, frozen=True):
     """Everything about one incident."""
 
     incident: Summary
+    going: list[Going]
+    place: str  #: its id; "" = the sensor has none
+    plan: Plan | None
+    camera: bool
+    talk: bool  #: there is a loudspeaker with a microphone
+    picture: Found | None  #: None = the place has no camera
     code: str
     rule: str
     cause: str
@@ -81,7 +118,9 @@ class Views:
     """Knows the names of people and places."""
 
     def __init__(self, outside: Outside) -> None:
+        self._outside = outside
         self._directory = outside.directory
+        self.plans = plans.read(outside.site)
 
     def name(self, person: str) -> str:
         if person == words.DESK:
@@ -104,15 +143,25 @@ class Views:
             since=moment(breach.onset),
             broken=incident.broken,
             owner=None if incident.owner is None else Who(incident.owner, self.name(incident.owner)),
+            going=[Who(person, self.name(person)) for person in incident.going],
+            missing=missing(incident),
+            desks=self._desks(incident),
             status=words.status(incident, self.name),
             resolved_at=None if incident.resolved_at is None else moment(incident.resolved_at),
             note=breach.note,
         )
 
-    def thread(self, incident: Incident, lines: list[Line], messages: list[Message]) -> Thread:
-        breach = incident.breach
+    def thread(self, incident: Incident, lines: list[Line], messages: list[Message], picture: Picture | None) -> Thread:
+        breach, outside = incident.breach, self._outside
+        place = self._directory.place_of(breach.subject)
         return Thread(
             incident=self.summary(incident),
+            going=self._going(incident, lines),
+            place=place.id if place else "",
+            plan=self._plan(place) if place else None,
+            camera=bool(place and outside.cameras and outside.cameras.has(place.id)),
+            talk=bool(place and outside.talks and outside.talks.has(place.id)),
+            picture=_found(picture) if picture else None,
             code=incident.code,
             rule=breach.rule,
             cause=said(breach.cause, ENGLISH),
@@ -129,6 +178,38 @@ class Views:
         """Whom the desk may answer for, by name; itself first."""
         known = [Who(person.id, person.name) for person in self._directory.people() if person.roles]
         return [Who(words.DESK, self.name(words.DESK)), *sorted(known, key=lambda one: one.name)]
+
+    def _desks(self, incident: Incident) -> list[str]:
+        if incident.state is not State.TRIGGERED:
+            return []
+        asked = [self._directory.person(person) for person, channel in incident.tried if channel == DESKTOP]
+        return sorted({one.addresses[DESKTOP] for one in asked if one and DESKTOP in one.addresses})
+
+    def _going(self, incident: Incident, lines: list[Line]) -> list[Going]:
+        """When each of them first said that he goes, and that he is there."""
+        said_at: dict[tuple[str, Meaning], Instant] = {}
+        for line in lines:
+            if line.kind == "answer" and isinstance(event := unpack(line.body, _EVENT), Answer):
+                said_at.setdefault((event.by, event.meaning), line.at)
+        found = []
+        for person, roles in incident.going.items():
+            there_at = said_at.get((person, Meaning.ARRIVED))
+            at = said_at.get((person, Meaning.TAKEN), there_at) or incident.opened_at
+            arrived_at = moment(there_at) if there_at and person in incident.arrived else None
+            found.append(Going(self.name(person), roles, moment(at), arrived_at))
+        return found
+
+    def _plan(self, place: Place) -> Plan | None:
+        """Of the floor around it that has a drawing; marked is the innermost place that says where it is."""
+        around = [one for one in map(self._directory.place, place.path) if one]
+        while around and around[0].id not in self.plans:
+            around.pop(0)
+        if not around:
+            return None
+        floor = around[0].id
+        drawing = self.plans[floor]
+        x, y = next((one.at for one in reversed(around) if one.at), (None, None))
+        return Plan(floor, drawing.width, drawing.height, x, y)
 
     def _place(self, sensor: str) -> list[str]:
         place = self._directory.place_of(sensor)
@@ -150,3 +231,7 @@ class Views:
             address=words.masked(one.address) if one.address else "",
             text=one.text,
         )
+
+
+def _found(picture: Picture) -> Found:
+    return Found(None if picture.taken_at is None else moment(picture.taken_at), picture.sha256, picture.reason)

@@ -1,0 +1,110 @@
+"""The place of an incident: its floor plan, its camera, the picture of when it was found, its loudspeaker."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from typing import Annotated, cast
+
+from fastapi import FastAPI, HTTPException, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
+
+from console.api import Desk, Json
+from console.signin import OPERATOR, Session
+from vorab.errors import Malformed, TemporaryFailure
+
+FRAME_WITHIN_S = 10.0  #: a camera that shows nothing new for so long is dead
+MAX_SDP = 32 * 1024  #: characters; an offer with one voice and one data channel has about 3,000
+
+_BOUNDARY = "vorab-frame"
+
+
+class Offer(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    sdp: str = Field(min_length=1, max_length=MAX_SDP)
+
+
+def routes(app: FastAPI, desk: Desk) -> None:
+    _pictures(app, desk)
+    _loudspeaker(app, desk)
+
+
+def _pictures(app: FastAPI, desk: Desk) -> None:
+    outside = desk.outside
+
+    @app.get("/api/plans/{floor:path}", dependencies=[desk.right("view")])
+    async def plan(floor: str) -> Response:
+        """SVG.  Only those read when we started: no path is ever made of what a browser sends."""
+        if floor not in desk.views.plans:
+            raise HTTPException(404, "no plan of this floor")
+        return Response(desk.views.plans[floor].svg, media_type="image/svg+xml")
+
+    @app.get("/api/incidents/{incident}/picture", dependencies=[desk.right("view")])
+    def picture(incident: str) -> Response:
+        """JPEG: what the camera showed when the breach was found."""
+        jpeg = outside.reader.jpeg(incident)
+        if jpeg is None:
+            raise HTTPException(404, "no picture was taken")
+        return Response(jpeg, media_type="image/jpeg")
+
+    @app.get("/api/places/{place:path}/camera")
+    async def camera(place: str, session: Annotated[Session, desk.right("view")]) -> Response:
+        """multipart/x-mixed-replace, JPEG after JPEG; when it ends early, the last part says why, as text/plain."""
+        if outside.cameras is None or not outside.cameras.has(place):
+            raise HTTPException(404, "no camera here")
+        frames = outside.cameras.frames(place)
+        first = await _next(frames)
+        parts = _parts(first, frames, lambda: desk.sessions.is_alive(session))
+        return StreamingResponse(parts, media_type=f"multipart/x-mixed-replace; boundary={_BOUNDARY}")
+
+
+async def _next(frames: AsyncIterator[bytes]) -> bytes:
+    """Raises TemporaryFailure, in words for the operator."""
+    try:
+        return await asyncio.wait_for(anext(frames), FRAME_WITHIN_S)
+    except TimeoutError:
+        raise TemporaryFailure(f"no picture for {FRAME_WITHIN_S:.0f} s") from None
+    except StopAsyncIteration:
+        raise TemporaryFailure("the camera has ended its stream") from None
+
+
+async def _parts(first: bytes, frames: AsyncIterator[bytes], is_alive: Callable[[], bool]) -> AsyncIterator[bytes]:
+    async with aclosing(cast("AsyncGenerator[bytes]", frames)):
+        yield _part("image/jpeg", first)
+        try:
+            while is_alive():
+                yield _part("image/jpeg", await _next(frames))
+        except TemporaryFailure as failure:
+            yield _part("text/plain", str(failure).encode()) + f"--{_BOUNDARY}--\r\n".encode()
+
+
+def _part(media_type: str, content: bytes) -> bytes:
+    head = f"--{_BOUNDARY}\r\ncontent-type: {media_type}\r\ncontent-length: {len(content)}\r\n\r\n"
+    return head.encode() + content + b"\r\n"
+
+
+def _loudspeaker(app: FastAPI, desk: Desk) -> None:
+    outside = desk.outside
+
+    @app.post("/api/incidents/{incident}/talk", status_code=201, dependencies=[desk.right("talk")])
+    async def begin(incident: str, body: Offer) -> Response:
+        """Opens the loudspeaker of its place; who is pushing to talk is heard on the data channel `ptt`.
+
+        503 in words when that cannot be now, e.g. because somebody else speaks there.
+        """
+        found = await run_in_threadpool(outside.reader.incident, incident)
+        place = outside.directory.place_of(found.breach.subject) if found else None
+        if outside.talks is None or place is None or not outside.talks.has(place.id):
+            raise HTTPException(404, "no loudspeaker here")
+        try:
+            return Json(await outside.talks.begin(incident, place.id, OPERATOR, body.sdp), 201)
+        except Malformed as fault:
+            raise HTTPException(422, f"sdp: {fault}") from None
+
+    @app.delete("/api/talks/{talk}", status_code=204, dependencies=[desk.right("talk")])
+    async def end(talk: str) -> Response:
+        if outside.talks is not None:
+            await outside.talks.end(talk)
+        return Response(status_code=204)
