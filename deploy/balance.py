@@ -69,7 +69,7 @@ def balance(capture: Path, contact: Path, before: Balance | None = None) -> Bala
         quarantined, number = _counted(log, _QUARANTINED, before.quarantined, before.number)
         sums = [
             *_runs(log, stored, quarantined, before.whole_since),
-            _breaches(log, books, cursors.get("breaches", 0)),
+            _breaches(log, books, cursors.get("breaches", 0), cursors.get("breaches/urgent", 0)),
             _messages(books, cursors.get("messages", 0)),
         ]
     return Balance(sums, stored, quarantined, position, number, before.whole_since)
@@ -164,9 +164,10 @@ def _runs(log: sqlite3.Connection, stored: dict[Run, int], quarantined: dict[Run
     ]
 
 
-def _breaches(log: sqlite3.Connection, books: sqlite3.Connection, taken: int) -> Sum:
-    """Up to the last one that contact took."""
-    (came,) = log.execute("SELECT count(*) FROM breaches WHERE number <= ?", (taken,)).fetchone()
+def _breaches(log: sqlite3.Connection, books: sqlite3.Connection, taken: int, urgent: int) -> Sum:
+    """Up to the last one that contact took, and those of life safety that it took before their turn."""
+    query = "SELECT count(*) FROM breaches WHERE number <= ?1 OR (urgent AND number <= ?2)"
+    (came,) = log.execute(query, (taken, urgent)).fetchone()
     opened, edges = books.execute(
         "SELECT count(*), coalesce(sum(next_edge), 0) FROM incidents WHERE breach NOT LIKE ?", (f"{RULE}/%",)
     ).fetchone()

@@ -62,7 +62,7 @@ log = logging.getLogger("vorab.contact")
 class BreachLog(Protocol):
     """`capture.db`, read only."""
 
-    def breaches_after(self, number: int, limit: int) -> Sequence[tuple[int, Breach]]: ...
+    def breaches_after(self, number: int, limit: int, *, urgent: bool = False) -> Sequence[tuple[int, Breach]]: ...
 
 
 class Poll(Struct, frozen=True):
@@ -139,6 +139,7 @@ class Contact:
         with self._connection.begin():
             connection = self._connection
             self._cursor = cursor(connection, "breaches")
+            self._urgent = cursor(connection, "breaches/urgent")
             if self._cursor and not breaches.breaches_after(self._cursor - 1, 1):
                 raise Corrupt(
                     f"contact.db has taken breach {self._cursor}, and capture.db has none with that number: one of them"
@@ -178,15 +179,21 @@ class Contact:
         self._first_polls -= {one.job.channel for one in heard if isinstance(one.job, Poll)}
         self._polled |= {one.job.channel: one.job.at for one in heard if isinstance(one.job, Poll) and not one.failure}
         breaches = self._breaches.breaches_after(self._cursor, AT_ONCE)
+        urgent: Sequence[tuple[int, Breach]] = ()
+        if len(breaches) == AT_ONCE:  # there are more: life safety does not wait behind them
+            taken = max(self._urgent, breaches[-1][0])
+            urgent = self._breaches.breaches_after(taken, AT_ONCE, urgent=True)
         try:
-            tx, ahead = self._commit(now, heard, breaches, careful=False)
+            tx, ahead = self._commit(now, heard, breaches, urgent, careful=False)
         except OperationalError:
             raise  # the store itself: nothing may be set aside for that
         except Exception:
             log.exception("something cannot be applied: everything once more, one by one")
-            tx, ahead = self._commit(now, heard, breaches, careful=True)
+            tx, ahead = self._commit(now, heard, breaches, urgent, careful=True)
         if breaches:
             self._cursor = breaches[-1][0]
+        if urgent:
+            self._urgent = urgent[-1][0]
         jobs: list[Job] = [*tx.claims, *tx.looks]
         for job in jobs:
             self._start(job)
@@ -197,7 +204,13 @@ class Contact:
         return tx.worked, ahead
 
     def _commit(
-        self, now: Instant, heard: list[Heard], breaches: Sequence[tuple[int, Breach]], *, careful: bool
+        self,
+        now: Instant,
+        heard: list[Heard],
+        breaches: Sequence[tuple[int, Breach]],
+        urgent: Sequence[tuple[int, Breach]],
+        *,
+        careful: bool,
     ) -> tuple[Transaction, Ahead]:
         """Answers come first, so that nobody is asked for what somebody has taken (law 8)."""
         connection = self._connection
@@ -218,6 +231,9 @@ class Contact:
                     wake,
                     _put_off_incident,
                 )
+            if urgent:
+                tx.each([breach for _, breach in urgent], take, _suppress)
+                set_cursor(connection, "breaches/urgent", urgent[-1][0])
             if breaches:
                 tx.each([breach for _, breach in breaches], take, _suppress)
                 set_cursor(connection, "breaches", breaches[-1][0])

@@ -47,8 +47,9 @@ class Breaches:
     def __init__(self) -> None:
         self.found: list[Breach] = []
 
-    def breaches_after(self, number: int, limit: int) -> Sequence[tuple[int, Breach]]:
-        return list(enumerate(self.found, 1))[number : number + limit]
+    def breaches_after(self, number: int, limit: int, *, urgent: bool = False) -> Sequence[tuple[int, Breach]]:
+        later = list(enumerate(self.found, 1))[number:]
+        return [one for one in later if not urgent or one[1].priority is Priority.LIFE_SAFETY][:limit]
 
 
 def person(name: str, base: str, duty: str = "24/7") -> Person:

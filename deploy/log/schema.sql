@@ -14,8 +14,10 @@ CREATE TABLE IF NOT EXISTS breaches (           -- found while the record at `po
     position    INTEGER NOT NULL,
     at          INTEGER NOT NULL,
     body        BLOB NOT NULL,                  -- packed vorab.model.Breach
+    urgent      INTEGER NOT NULL DEFAULT 0,     -- of life safety: taken before all that lie before it
     UNIQUE (id, edge)
 );
+CREATE INDEX IF NOT EXISTS urgent_breaches ON breaches (number) WHERE urgent;
 CREATE TABLE IF NOT EXISTS checkpoints (
     position    INTEGER PRIMARY KEY,            -- of the next record to apply
     rules_hash  TEXT NOT NULL,

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from vorab import crash, wire
 from vorab.errors import ConfigurationError, Corrupt
-from vorab.model import Breach, Instant, Quarantined, Record, Replayed
+from vorab.model import Breach, Instant, Priority, Quarantined, Record, Replayed
 
 SCHEMA = Path(__file__).with_name("schema.sql")
 FOLD_EVERY_S = 1.0
@@ -109,9 +109,12 @@ class SqliteLog:
 
     def _breaches(self, position: int, breaches: Sequence[Breach]) -> None:
         self._db.executemany(
-            "INSERT INTO breaches (id, edge, position, at, body) SELECT ?1, ?2, ?3, ?4, ?5"
+            "INSERT INTO breaches (id, edge, position, at, body, urgent) SELECT ?1, ?2, ?3, ?4, ?5, ?6"
             " WHERE NOT EXISTS (SELECT 1 FROM breaches WHERE id = ?1 AND edge = ?2)",  # OR IGNORE would use up numbers
-            [(each.id, each.number, position, each.at, wire.pack(each)) for each in breaches],
+            [
+                (each.id, each.number, position, each.at, wire.pack(each), each.priority is Priority.LIFE_SAFETY)
+                for each in breaches
+            ],
         )
 
     def _quarantine(self, record: Record, quarantined: Sequence[Quarantined]) -> None:
@@ -285,14 +288,11 @@ class Reader:
         row = self._db.execute("SELECT body FROM rule_sets WHERE hash = ?", (rules_hash,)).fetchone()
         return row[0] if row else None
 
-    def breaches_after(self, number: int, limit: int = 1000) -> list[tuple[int, Breach]]:
-        """In the order in which they were found."""
-        return [
-            (row[0], wire.unpack(row[1], wire.BREACH))
-            for row in self._db.execute(
-                "SELECT number, body FROM breaches WHERE number > ? ORDER BY number LIMIT ?", (number, limit)
-            )
-        ]
+    def breaches_after(self, number: int, limit: int = 1000, *, urgent: bool = False) -> list[tuple[int, Breach]]:
+        """In the order in which they were found; `urgent`: those of life safety alone."""
+        query = "SELECT number, body FROM breaches WHERE number > ? AND urgent ORDER BY number LIMIT ?"
+        rows = self._db.execute(query if urgent else query.replace(" AND urgent", ""), (number, limit))
+        return [(row[0], wire.unpack(row[1], wire.BREACH)) for row in rows]
 
     def quarantine(self, numbers: Sequence[int] | None = None, limit: int = 10_000) -> list[tuple[int, Quarantined]]:
         """Oldest first: what waits to be understood; only these, if numbers are given."""
@@ -333,6 +333,8 @@ def _writer(path: Path) -> sqlite3.Connection:
     db.execute("PRAGMA synchronous=FULL")
     db.execute("PRAGMA wal_autocheckpoint=0")
     db.execute(f"PRAGMA journal_size_limit={4096 * WAL_PAGES}")
+    with contextlib.suppress(sqlite3.OperationalError):  # no such table yet, or it has the column
+        db.execute("ALTER TABLE breaches ADD COLUMN urgent INTEGER NOT NULL DEFAULT 0")  # a log of before 0.2
     db.executescript(SCHEMA.read_text())
     return db
 

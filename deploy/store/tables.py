@@ -204,8 +204,9 @@ desks = Table(
     Column("seen_at", BigInteger, nullable=False),
 )
 
-#: Where contact stands: "breaches" = the last one taken from capture.db; "messages" = how many were ordered;
-#: "sealed" = the last audit line that the sealer chained; "replies/<channel>" = polled up to then.
+#: Where contact stands: "breaches" = the last one taken from capture.db, "breaches/urgent" = of life safety the same;
+#: "messages" = how many were ordered; "sealed" = the last audit line that the sealer chained; "replies/<channel>" =
+#: polled up to then.
 cursors = Table(
     "cursors", metadata, Column("name", String, primary_key=True), Column("value", BigInteger, nullable=False)
 )

@@ -1,9 +1,12 @@
 """What a readings log must keep to.  A log is added by its name in LOGS and a function that opens it."""
 
+import contextlib
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from deploy.cli.records import readings
 from deploy.log.sqlite import Checkpoint, Counts, Reader, SqliteLog, open_reader
@@ -101,6 +104,25 @@ def test_another_process_reads_without_writing(log: SqliteLog) -> None:
     assert reader.breaches_after(1, 1) == [(2, breach(2))]
     assert all_of(reader, 2) == [record(1)]
     reader.close()
+
+
+def test_life_safety_is_found_among_all_the_others(log: SqliteLog) -> None:
+    taken = replace(breach(2), priority=Priority.LIFE_SAFETY)
+    log.append(record(0), [breach(1), taken, breach(3)])
+    assert log.reader().breaches_after(0, 10, urgent=True) == [(2, taken)]
+    assert log.reader().breaches_after(2, 10, urgent=True) == []
+
+
+def test_a_log_of_an_earlier_version_is_read_on(tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "capture.db")) as old:
+        old.execute(
+            "CREATE TABLE breaches (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, edge INTEGER NOT NULL,"
+            " position INTEGER NOT NULL, at INTEGER NOT NULL, body BLOB NOT NULL, UNIQUE (id, edge))"
+        )
+    log = SqliteLog(tmp_path / "capture.db")
+    log.append(record(0), [breach(1)])
+    assert log.reader().breaches_after(0) == [(1, breach(1))]
+    log.close()
 
 
 def test_a_reader_says_when_there_is_no_log(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, text
 
 from deploy.contact import RESERVED, SENDERS, Contact
 from deploy.store import audit
@@ -15,7 +15,7 @@ from deploy.store.tables import audit as audit_table
 from deploy.store.tables import inbox, incidents, outbox
 from notifiers.sms import Settings, Sms
 from notifiers.text import Texts
-from tests.small_site import ANA, BEN, NUMBERS, OURS, Breaches, HandClock, breach, person, rung, small_site
+from tests.small_site import ANA, BEN, NOON, NUMBERS, OURS, Breaches, HandClock, breach, person, rung, small_site
 from vorab.model import MINUTE, SECOND, Edge, Incident, Instant, Priority, ResponseId, Rung, Span, State
 from vorab.ports import HttpResponse
 from vorab.site import Limits, Response
@@ -439,6 +439,19 @@ def test_law_8_more_life_safety_than_expected_is_noted_once_and_never_withheld(t
     with night.reader.connect() as connection:
         about = select(audit_table.c.about).where(audit_table.c.what == "more than expected")
         assert connection.scalars(about).all() == ["ben"]
+
+
+def test_life_safety_is_taken_before_all_that_lie_before_it(night: Night) -> None:
+    storm = [breach(onset=Instant(NOON + number)) for number in range(250)]
+    taken = breach(onset=Instant(NOON + 999), priority=Priority.LIFE_SAFETY)
+    night.hold = True
+    night.finds(*storm, taken)
+    night.contact.turn()
+    night.contact.turn()
+    with night.reader.connect() as connection:
+        opened = list(connection.scalars(select(incidents.c.priority).order_by(text("rowid"))))
+    assert opened[0] == Priority.LIFE_SAFETY
+    assert len(opened) == 251, "and it was opened once"
 
 
 def test_law_8_life_safety_does_not_wait_behind_slow_calls_for_other_messages(night: Night) -> None:
