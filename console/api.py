@@ -73,6 +73,7 @@ class Incidents(Struct, frozen=True):
     position: int  #: of the journal; follow the stream with ?after= this
     now: str
     incidents: list[Summary]
+    more: int  #: open ones that are not listed
 
 
 def routes(app: FastAPI, desk: Desk) -> None:
@@ -132,8 +133,8 @@ def _incidents(app: FastAPI, desk: Desk) -> None:
     def incidents(state: Literal["open", "resolved"] = "open") -> Response:
         """The open ones, the most urgent first; or those resolved in the last 24 hours, the last one first."""
         position = reader.position().journal  # first: what happens meanwhile comes again by the stream
-        found = reader.open() if state == "open" else reader.resolved(Instant(now() - DAY))
-        return Json(Incidents(position, moment(now()), [views.summary(one) for one in found]))
+        found, more = reader.open() if state == "open" else (reader.resolved(Instant(now() - DAY)), 0)
+        return Json(Incidents(position, moment(now()), [views.summary(one) for one in found], more))
 
     @app.get("/api/incidents/{incident}", dependencies=[desk.right("view")])
     def thread(incident: str) -> Response:

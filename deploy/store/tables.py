@@ -41,6 +41,14 @@ Index(
     postgresql_where=text("wake_at IS NOT NULL"),
 )
 Index("by_opening", incidents.c.opened_at)
+#: What a desk shows first.
+Index(
+    "open_by_priority",
+    incidents.c.priority,
+    incidents.c.opened_at,
+    sqlite_where=text("resolved_at IS NULL"),
+    postgresql_where=text("resolved_at IS NULL"),
+)
 #: A reply names a code, perhaps of an incident that is over.
 Index("by_code", incidents.c.code, incidents.c.opened_at)
 #: How much each person has in hand.
