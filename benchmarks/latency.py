@@ -99,15 +99,15 @@ def _run(data: Path, rate: int, seconds: float, *, baseline: bool) -> list[float
     with contextlib.ExitStack() as stack:
         mosquitto = broker.start(site, data)
         stack.callback(mosquitto.stop)
-        stack.enter_context(_process([sys.executable, "-m", "benchmarks.sink", str(sink_port), str(notes)], ready=True))
+        stack.enter_context(process([sys.executable, "-m", "benchmarks.sink", str(sink_port), str(notes)], ready=True))
         runtime.write(data, runtime.Runtime(mosquitto.host, mosquitto.port, free_port(8080)))
         if baseline:
             argv = [sys.executable, "-m", "benchmarks.baseline", str(mosquitto.port), str(sink_port)]
-            stack.enter_context(_process(argv, ready=True))
+            stack.enter_context(process(argv, ready=True))
         else:
             for child in children(data / "site", data, {}):
                 if child.name != "console":
-                    stack.enter_context(_process(child.argv))
+                    stack.enter_context(process(child.argv))
             await_drained(data / "capture.db")
             await_polled(data / "contact.db")
         published = _publish(mosquitto.port, rate, seconds, alerts)
@@ -163,21 +163,21 @@ def _await_answers(port: int, wanted: int, within_s: float = 30.0) -> None:
 
 
 @contextlib.contextmanager
-def _process(argv: list[str], *, ready: bool = False) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(argv, stdout=subprocess.PIPE if ready else None)
+def process(argv: list[str], *, ready: bool = False) -> Iterator[subprocess.Popen[bytes]]:
+    child = subprocess.Popen(argv, stdout=subprocess.PIPE if ready else None)
     try:
         if ready:
-            assert process.stdout is not None
-            if process.stdout.readline().strip() != b"ready":
+            assert child.stdout is not None
+            if child.stdout.readline().strip() != b"ready":
                 raise SystemExit(f"{argv[2]} did not start")
-        yield process
+        yield child
     finally:
-        process.send_signal(signal.SIGTERM)
+        child.send_signal(signal.SIGTERM)
         try:
-            process.wait(10)
+            child.wait(10)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            child.kill()
+            child.wait()
 
 
 def await_drained(database: Path, within_s: float = 30.0) -> None:

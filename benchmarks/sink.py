@@ -1,6 +1,7 @@
 """A provider that answers at once and notes when: python -m benchmarks.sink PORT FILE.
 
-Speaks just enough HTTP/1.1 for a keep-alive POST; answers as a Messages API does; GET /count says how many there were.
+Speaks just enough HTTP/1.1 for a keep-alive POST; answers as the Messages and the Calls API do; GET /count says how
+many there were.
 The instant of each message is
 CLOCK_MONOTONIC in nanoseconds, when its answer was handed to the socket.  On SIGTERM the notes go to FILE, as JSON
 lines.
@@ -38,14 +39,16 @@ class Connection(asyncio.Protocol):
             return
         self._got = b""
         if head.startswith(b"POST"):
-            body = b'{"sid": "SM%032x", "status": "queued"}' % len(self._notes)
+            kind = b"CA" if b"/Calls" in head.partition(b"\r\n")[0] else b"SM"
+            body = b'{"sid": "%b%032x", "status": "queued"}' % (kind, len(self._notes))
             self._out.write(_ANSWER % (b"201 Created", len(body), body))
             self._notes.append((time.monotonic_ns(), rest))
         elif head.startswith(b"GET /count"):
             body = b"%d" % len(self._notes)
             self._out.write(_ANSWER % (b"200 OK", len(body), body))
         else:
-            self._out.write(_ANSWER % (b"200 OK", 16, b'{"messages": []}'))
+            body = b'{"messages": [], "calls": []}'
+            self._out.write(_ANSWER % (b"200 OK", len(body), body))
 
 
 async def serve(port: int, path: str) -> None:
@@ -61,7 +64,9 @@ async def serve(port: int, path: str) -> None:
     with open(path, "w") as file:
         for at, body in notes:
             form = parse_qs(body.decode())
-            file.write(json.dumps({"at_ns": at, "text": form.get("Body", [""])[0]}) + "\n")
+            text, url, to = (form.get(name, [""])[0] for name in ("Body", "Url", "To"))
+            kind = "call" if url else "sms"
+            file.write(json.dumps({"at_ns": at, "kind": kind, "to": to, "text": text, "url": url}) + "\n")
 
 
 if __name__ == "__main__":
