@@ -5,9 +5,9 @@ no faster than the file it stands in.  The names they may use are NAMES.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import cache
 from importlib.resources import files
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,9 +15,10 @@ from zoneinfo import ZoneInfo
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from msgspec import Struct
+from msgspec.structs import replace
 
 from notifiers.segments import gsm, segments, shorten
-from notifiers.words import UNITS, WORDS, Words
+from notifiers.words import WORDS, Words
 from vorab.model import (
     DAY,
     HOUR,
@@ -37,6 +38,7 @@ from vorab.model import (
     said,
 )
 from vorab.site import Place
+from vorab.words import UNITS
 
 DESK = "desk"
 FALLBACK = "en"  #: the language of a reader whose own one we do not speak
@@ -45,8 +47,10 @@ FALLBACK = "en"  #: the language of a reader whose own one we do not speak
 NAMES = (
     *("priority", "life_safety", "thing", "what", "cause", "note", "where", "point", "walk", "action", "code"),
     *("owner", "time", "broken", "reasons", "link", "sensor"),
-    *("helps", "needed", "expected", "minutes", "rule", "place", "level"),
+    *("helps", "needed", "joined", "trouble", "expected", "minutes", "rule", "place", "level"),
 )
+#: The channels that operators may write templates for, with the characters that one message may have.
+LIMITS = {"sms": 160, "voice": 1000, "desktop": 1000, "email": 4000}
 _FILTERS = ("upper", "lower", "trim", "default")
 _NODES = (
     nodes.Template,
@@ -86,6 +90,7 @@ class Facts(Struct, frozen=True):
     helps: str = ""  #: the name of who goes already and needs one more; "" = nobody does
     needed: bool = False  #: although somebody goes, the reader's yes is still wanted
     expected: Instant | None = None  #: when a customer may expect somebody; None = not known
+    joined: bool = False  #: the reader himself is among those who go
 
 
 class Text(Struct, frozen=True):
@@ -111,23 +116,24 @@ class Texts:
         """The message in this language, else in English, within `limit` characters.
 
         What does not fit goes in this order: the action's last clauses, the outer names of the place, the last reasons,
-        link, why it is not certain, cause, way, place; never priority, thing, code, and that it is not certain.
+        link, why it is not certain, cause, way, place, who needs help; never priority, thing, code, and that it is not
+        certain.
         """
         language = language if language in WORDS else FALLBACK
-        views = partial(_views, facts, language, self._zone)
+        views = list(_views(facts, language, self._zone, aloud=channel == "voice"))
         name = f"{channel}/{language}/{purpose}.txt"
         fault = self._broken.get(name, "")
         if name in self._own:
             try:
-                text = _fit(self._own[name], views(), limit)
-                if text is not None:
+                text = _fit(self._own[name], views, channel, limit)
+                if text:
                     return Text(text)
-                fault = f"{name}: longer than {limit} characters even without place and action"
+                fault = f"{name}: says nothing" if text is not None else f"{name}: longer than {limit} characters"
             except Exception as error:  # an operator's template may fail in any way
                 fault = f"{name}: {error}"
         built_in = self._built_in.get(name) or self._built_in[f"sms/{language}/{purpose}.txt"]
-        text = _fit(built_in, views(), limit)
-        return Text(shorten(_said(built_in, list(views())[-1]), limit) if text is None else text, fault)
+        text = _fit(built_in, views, channel, limit)
+        return Text(shorten(_said(built_in, views[-1], channel), limit) if text is None else text, fault)
 
 
 @cache
@@ -138,11 +144,13 @@ def _built_in() -> dict[str, Template]:
 @cache
 def shipped() -> dict[str, str]:
     """The built-in templates: "sms/en/request.txt" → source."""
-    folder = files("notifiers") / "templates" / "sms"
+    folder = files("notifiers") / "templates"
     return {
-        f"sms/{language}/{purpose}.txt": (folder / language / f"{purpose}.txt").read_text("utf-8")
+        f"{channel}/{language}/{purpose}.txt": file.read_text("utf-8")
+        for channel in LIMITS
         for language in WORDS
         for purpose in Purpose
+        if (file := folder / channel / language / f"{purpose}.txt").is_file()
     }
 
 
@@ -152,22 +160,28 @@ def check(templates: Mapping[str, str]) -> list[str]:
 
 
 def _faults(name: str, source: str) -> Iterator[str]:
-    known = shipped()
-    if name not in known:
-        near = ", ".join(sorted({key.rsplit("/", 1)[1] for key in known}))
-        yield f"{name}:1: no message has this name; write sms/LANGUAGE/PURPOSE.txt with {near} in {', '.join(WORDS)}"
+    channel, language, purpose = (*name.removesuffix(".txt").split("/"), "", "", "")[:3]
+    if name != f"{channel}/{language}/{purpose}.txt" or not _is_known(channel, language, purpose):
+        near = ", ".join(LIMITS), ", ".join(WORDS), ", ".join(sorted(Purpose))
+        yield f"{name}:1: no message has this name; write CHANNEL/LANGUAGE/PURPOSE.txt with {'; '.join(near)}"
         return
-    _, language, file = name.split("/")
-    purpose = Purpose(file.removesuffix(".txt"))
     texts = Texts({name: source}, "UTC")
     for sample in SAMPLES:
-        rendered = texts.render(purpose, "sms", language, sample, 160)
+        rendered = texts.render(Purpose(purpose), channel, language, sample, LIMITS[channel])
         if rendered.fault:
             yield rendered.fault
             return
-        if purpose is Purpose.REQUEST and sample.code not in rendered.text:
+        if purpose == Purpose.REQUEST and channel in _ANSWERED and sample.code not in rendered.text:
             yield f"{name}:1: a request without {{{{ code }}}} cannot be answered"
             return
+
+
+#: Channels whose requests are answered with the code; elsewhere there are keys to press.
+_ANSWERED = ("sms", "email")
+
+
+def _is_known(channel: str, language: str, purpose: str) -> bool:
+    return channel in LIMITS and language in WORDS and purpose in list(Purpose)
 
 
 class _Environment(ImmutableSandboxedEnvironment):
@@ -198,51 +212,69 @@ def _compile(name: str, source: str) -> Template:
     return _environment.from_string(source)
 
 
-def _fit(template: Template, views: Iterator[dict[str, object]], limit: int) -> str | None:
+def _fit(template: Template, views: Iterable[dict[str, object]], channel: str, limit: int) -> str | None:
     """The fullest text that fits; None = not even the shortest does."""
     for view in views:
-        text = _said(template, view)
-        if segments(text).characters <= limit:
+        text = _said(template, view, channel)
+        if (segments(text).characters if channel == "sms" else len(text)) <= limit:
             return text
     return None
 
 
-def _said(template: Template, view: dict[str, object]) -> str:
-    """One line, printable, in the 7-bit alphabet if look-alikes make it so."""
-    line = " ".join(template.render(view).split())
-    return gsm("".join(character for character in line if character.isprintable()))
+def _said(template: Template, view: dict[str, object], channel: str) -> str:
+    """Printable, and laid out as the channel has it."""
+    lines = ["".join(filter(str.isprintable, " ".join(line.split()))) for line in template.render(view).splitlines()]
+    match channel:
+        case "sms":  # one line, in the 7-bit alphabet if look-alikes make it so
+            return gsm(" ".join(filter(None, lines)))
+        case "voice":  # a sentence a line
+            return "\n".join(filter(None, lines))
+        case "email":  # the subject, then paragraphs
+            return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+        case _:
+            return " ".join(filter(None, lines))
 
 
-def _views(facts: Facts, language: str, zone: ZoneInfo) -> Iterator[dict[str, object]]:
+def view(facts: Facts, language: str, zone: ZoneInfo) -> dict[str, object]:
+    """The names that a template may use, with all there is to say, in this language."""
+    return next(_views(facts, language, zone, aloud=False))
+
+
+def _views(facts: Facts, language: str, zone: ZoneInfo, *, aloud: bool) -> Iterator[dict[str, object]]:
     """The names that a template may use, first with all there is to say, then with less and less."""
     breach, words = facts.breach, WORDS[language]
-    names = (
-        facts.place_names[1:] if len(facts.place_names) > 2 else facts.place_names
-    )  # all know which site they are at
-    clauses = [clause for clause in re.split(r"[,;.]\s+", said(breach.action, language).strip(" .")) if clause]
-    thing, what = _what(breach, facts.held, words)
+    names = [_one_line(name) for name in facts.place_names]
+    names = names[1:] if len(names) > 2 else names  # all know which site they are at
+    action = _one_line(said(breach.action, language)).strip(" .")
+    clauses = [clause for clause in re.split(r"[,;.]\s+", action) if clause]
+    thing, what = _what(breach, facts.held, words, aloud)
     note = _note(breach.note, words, zone)
+    reasons = [reason(one, language) for one in facts.reasons]
     view: dict[str, object] = {
         "priority": words.priorities[facts.priority],
         "life_safety": facts.priority is Priority.LIFE_SAFETY,
         "thing": thing,  # "door"
         "what": what,  # "door open 30 s"
         # What happens in an instant needs a word; the operator's is in his language, so ours goes first.
-        "cause": "" if facts.held >= SECOND or breach.absent else said(breach.cause, language).strip(" ."),
+        "cause": "" if facts.held >= SECOND or breach.absent else _one_line(said(breach.cause, language)).strip(" ."),
         "note": note,  # "unverified: badge reader silent since 09:58"
         "where": ", ".join(names),
         "point": names[-1] if names else "",
-        "walk": "" if facts.seconds is None else f"{max(1, -(-facts.seconds // 60))} min {words.on_foot}",
+        "walk": ""
+        if facts.seconds is None
+        else f"{_count(_minutes(facts.seconds), 'min', words, aloud)} {words.on_foot}",
         "action": ", ".join(clauses),
         "code": facts.code,
         "owner": {"": words.somebody, DESK: words.desk}.get(facts.owner, facts.owner),
         "time": _clock(facts.at, zone),
         "broken": breach.edge is not Edge.CLEARED,
-        "reasons": ", ".join(facts.reasons),
+        "reasons": ", ".join(reasons),
         "link": facts.link,
         "sensor": breach.subject,
-        "helps": facts.helps,
+        "helps": {DESK: words.desk}.get(facts.helps, facts.helps),
         "needed": facts.needed,
+        "joined": facts.joined,
+        "trouble": _trouble(breach, words) or what,  # "warmer than it should be (28.1 °C)"
         "expected": "" if facts.expected is None else _clock(facts.expected, zone),
         "minutes": "" if facts.expected is None else str(max(1, -(-(facts.expected - facts.at) // MINUTE))),
         "rule": breach.rule,  # the names of recordings
@@ -256,19 +288,33 @@ def _views(facts: Facts, language: str, zone: ZoneInfo) -> Iterator[dict[str, ob
     for count in range(1, len(names)):
         view = {**view, "where": ", ".join(names[count:])}
         yield view
-    for count in reversed(range(1, len(facts.reasons))):
-        view = {**view, "reasons": ", ".join(facts.reasons[:count])}
+    for count in reversed(range(1, len(reasons))):
+        view = {**view, "reasons": ", ".join(reasons[:count])}
         yield view
     shorter = {"note": ", ".join(part.partition(": ")[0].strip() for part in note.split("; "))}  # "unverified"
-    for less in ({"link": ""}, shorter, *({key: ""} for key in ("cause", "walk", "where", "point", "reasons"))):
+    last = ("cause", "walk", "where", "point", "reasons", "helps")
+    for less in ({"link": ""}, shorter, *({key: ""} for key in last)):
         view = {**view, **less}
         yield view
 
 
-def _what(breach: Breach, held: Span, words: Words) -> tuple[str, str]:
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _trouble(breach: Breach, words: Words) -> str:
+    """How it is for who is there, with the number; "" = we have no words of our own for it."""
+    value = breach.value
+    if breach.quantity not in words.beyond or breach.limit is None or not isinstance(value, int | float):
+        return ""
+    is_above = value > breach.limit
+    return f"{words.beyond[breach.quantity][not is_above]} ({_rounded(value, words)}{UNITS[breach.quantity]})"
+
+
+def _what(breach: Breach, held: Span, words: Words, aloud: bool) -> tuple[str, str]:
     """The thing, and the thing with its state and how long: "door", "door open 30 s"; what is over has no length."""
     is_over = breach.edge is Edge.CLEARED  # the value is the new one: shut, and it was open for that long
-    lasted = "" if is_over else _span(held, words)
+    lasted = "" if is_over else _span(held, words, aloud)
     if breach.quantity is None or breach.value is None:
         thing, is_so = words.silent
     else:
@@ -292,13 +338,24 @@ def _rounded(value: float, words: Words) -> str:
     return (f"{value:.1f}".removesuffix(".0") if abs(value) >= 1 else f"{value:.2g}").replace(".", words.decimal)
 
 
-def _span(span: Span, words: Words) -> str:
+def _span(span: Span, words: Words, aloud: bool) -> str:
     """30 s, 5 min, 3 h, 2 d; "" below a second."""
     if span < 100 * SECOND:
-        return f"{span // SECOND} s" if span >= SECOND else ""
+        return _count(span // SECOND, "s", words, aloud) if span >= SECOND else ""
     if span < 100 * MINUTE:
-        return f"{span // MINUTE} min"
-    return f"{span // HOUR} h" if span < 2 * DAY else f"{span // DAY} {words.day}"
+        return _count(span // MINUTE, "min", words, aloud)
+    return _count(span // HOUR, "h", words, aloud) if span < 2 * DAY else _count(span // DAY, "d", words, aloud)
+
+
+def _count(number: int, unit: str, words: Words, aloud: bool) -> str:
+    """4 min; said aloud: 4 minutes."""
+    if aloud:
+        return f"{number} {words.spans[unit][number != 1]}"
+    return f"{number} {words.day if unit == 'd' else unit}"
+
+
+def _minutes(seconds: int) -> int:
+    return max(1, -(-seconds // 60))
 
 
 def _note(note: str, words: Words, zone: ZoneInfo) -> str:
@@ -317,7 +374,7 @@ def _local(at: datetime, zone: ZoneInfo) -> str:
     return at.astimezone(zone).strftime("%H:%M")
 
 
-def _sample(**changes: Any) -> Facts:
+def _sample(link: str = "", **changes: Any) -> Facts:
     breach: dict[str, Any] = {
         "id": BreachId("sample"),
         "number": 0,
@@ -344,8 +401,8 @@ def _sample(**changes: Any) -> Facts:
         code="4821",
         owner="Ben",
         at=Instant(1_800_000_030_000_000),
-        reasons=["on duty until 06:00", "security", "may enter airside T1", "4 min away"],
-        link="",
+        reasons=["on duty until 06:00", "security", "may enter airside T1", "4 min on foot"],
+        link=link,
     )
 
 
@@ -355,4 +412,11 @@ SAMPLES = [
     _sample(priority=Priority.LIFE_SAFETY, quantity=Quantity.TAKEN, note="uncertain"),
     _sample(quantity=Quantity.TEMPERATURE, value=28.14, limit=26.0, action="", cause=""),
     _sample(quantity=None, value=None, edge=Edge.CLEARED),
+    replace(
+        _sample("https://airport.example/b/4821x7KqAbC", quantity=Quantity.HUMIDITY, value=12.0, limit=30.0),
+        helps="Ben",
+        needed=True,
+        expected=Instant(1_800_000_750_000_000),
+    ),
+    replace(_sample(), place_names=[], seconds=None, reasons=[], owner="", joined=True),
 ]

@@ -1,27 +1,11 @@
 """What a breach is called in the reader's language.  A language is one entry of WORDS and one folder of templates."""
 
+import re
+
 from msgspec import Struct
 
 from vorab.model import Priority, Quantity
-
-#: Said of numbers, in every language.
-UNITS = {
-    Quantity.TEMPERATURE: " °C",
-    Quantity.HUMIDITY: " %",
-    Quantity.PRESSURE: " hPa",
-    Quantity.CO2: " ppm",
-    Quantity.ILLUMINANCE: " lx",
-    Quantity.PM2_5: " µg/m³",
-    Quantity.PM10: " µg/m³",
-    Quantity.BATTERY: " %",
-    Quantity.BATTERY_VOLTAGE: " V",
-    Quantity.POWER: " W",
-    Quantity.VOLTAGE: " V",
-    Quantity.CURRENT: " A",
-    Quantity.ENERGY: " kWh",
-    Quantity.RSSI: " dBm",
-    Quantity.SNR: " dB",
-}
+from vorab.words import NOTES, THINGS
 
 
 class Words(Struct, frozen=True):
@@ -29,15 +13,36 @@ class Words(Struct, frozen=True):
     #: The thing, and what is said of it when the value is true and when it is false; of numbers the thing alone.
     things: dict[Quantity, tuple[str, str, str]]
     silent: tuple[str, str]  #: when nothing was said: the thing, and what it is
+    #: How it is where a number is above its limit, and where it is below: what a customer feels, not what we measure.
+    beyond: dict[Quantity, tuple[str, str]]
     limit: str
     without: str  #: before what should have come first
     lasting: str  #: before how long a number has been beyond its limit
     on_foot: str
     day: str
+    spans: dict[str, tuple[str, str]]  #: how s, min, h and the day are said aloud, of one and of several
     somebody: str
     desk: str  #: who goes, when it is the operator himself
     decimal: str
     notes: dict[str, str]  #: the words of a breach's note, which the rules say in English
+    #: Why a person is called, which `workflows.nearest` and `duty` say in English: pattern → how it is said here.
+    #: Of what the pattern names `terms` the words are translated too; roles, skills and zones stay as they are.
+    reasons: dict[str, str]
+    terms: dict[str, str]  #: days and channels
+
+
+def reason(phrase: str, language: str) -> str:
+    """Why somebody is called, or is not, in this language."""
+    words = WORDS[language]
+    for ours, theirs in words.reasons.items():
+        if found := re.fullmatch(ours, phrase):
+            named = {name: _translated(text, words.terms) for name, text in found.groupdict().items()}
+            return theirs.format(*found.groups(), **named)
+    return phrase
+
+
+def _translated(text: str, terms: dict[str, str]) -> str:
+    return re.sub(r"\w+", lambda found: terms.get(found[0], found[0]), text)
 
 
 WORDS = {
@@ -48,50 +53,25 @@ WORDS = {
             Priority.HIGH: "High",
             Priority.LIFE_SAFETY: "LIFE SAFETY",
         },
-        things={
-            Quantity.OPEN: ("door", "open", "shut"),
-            Quantity.WET: ("water", "found", "gone"),
-            Quantity.SMOKE: ("smoke", "found", "gone"),
-            Quantity.CO_ALARM: ("carbon monoxide", "found", "gone"),
-            Quantity.OCCUPIED: ("room", "occupied", "empty"),
-            Quantity.PRESENT: ("asset", "in its place", "gone"),
-            Quantity.TAKEN: ("defibrillator", "taken", "back"),
-            Quantity.VIBRATION: ("machine", "shaking", "still"),
-            Quantity.TAMPER: ("sensor", "tampered with", "intact"),
-            Quantity.BUTTON: ("button", "pressed", ""),
-            Quantity.BADGE: ("badge", "read", ""),
-            Quantity.BADGE_REFUSED: ("badge", "refused", ""),
-            Quantity.BATTERY_LOW: ("battery", "low", "full"),
-            Quantity.ONLINE: ("device", "reachable", "not reachable"),
-            Quantity.ON: ("device", "on", "off"),
-            Quantity.INPUT: ("contact", "on", "off"),
-            Quantity.TEMPERATURE: ("temperature", "", ""),
-            Quantity.HUMIDITY: ("humidity", "", ""),
-            Quantity.PRESSURE: ("pressure", "", ""),
-            Quantity.CO2: ("CO2", "", ""),
-            Quantity.ILLUMINANCE: ("light", "", ""),
-            Quantity.PM2_5: ("fine dust", "", ""),
-            Quantity.PM10: ("dust", "", ""),
-            Quantity.BATTERY: ("battery", "", ""),
-            Quantity.BATTERY_VOLTAGE: ("battery", "", ""),
-            Quantity.POWER: ("power", "", ""),
-            Quantity.VOLTAGE: ("voltage", "", ""),
-            Quantity.CURRENT: ("current", "", ""),
-            Quantity.ENERGY: ("energy", "", ""),
-            Quantity.LINK_QUALITY: ("radio link", "", ""),
-            Quantity.RSSI: ("radio signal", "", ""),
-            Quantity.SNR: ("radio signal", "", ""),
-        },
+        things=THINGS["en"],
         silent=("sensor", "silent"),
+        beyond={
+            Quantity.TEMPERATURE: ("warmer than it should be", "colder than it should be"),
+            Quantity.HUMIDITY: ("damper than it should be", "drier than it should be"),
+            Quantity.CO2: ("the air is not as fresh as it should be", "the air is unusual"),
+        },
         limit="limit",
         without="without",
         lasting="for",
         on_foot="on foot",
         day="d",
+        spans={"s": ("second", "seconds"), "min": ("minute", "minutes"), "h": ("hour", "hours"), "d": ("day", "days")},
         somebody="somebody",
         desk="the desk",
         decimal=".",
-        notes={},
+        notes=NOTES["en"],
+        reasons={},
+        terms={},
     ),
     "de": Words(
         priorities={
@@ -100,66 +80,50 @@ WORDS = {
             Priority.HIGH: "Hoch",
             Priority.LIFE_SAFETY: "LEBENSGEFAHR",
         },
-        things={
-            Quantity.OPEN: ("Tür", "offen", "zu"),
-            Quantity.WET: ("Wasser", "gefunden", "weg"),
-            Quantity.SMOKE: ("Rauch", "gefunden", "weg"),
-            Quantity.CO_ALARM: ("Kohlenmonoxid", "gefunden", "weg"),
-            Quantity.OCCUPIED: ("Raum", "belegt", "leer"),
-            Quantity.PRESENT: ("Gerät", "an seinem Platz", "weg"),
-            Quantity.TAKEN: ("Defibrillator", "entnommen", "zurück"),
-            Quantity.VIBRATION: ("Maschine", "zittert", "ruht"),
-            Quantity.TAMPER: ("Sensor", "manipuliert", "unversehrt"),
-            Quantity.BUTTON: ("Taste", "gedrückt", ""),
-            Quantity.BADGE: ("Ausweis", "gelesen", ""),
-            Quantity.BADGE_REFUSED: ("Ausweis", "abgelehnt", ""),
-            Quantity.BATTERY_LOW: ("Batterie", "schwach", "voll"),
-            Quantity.ONLINE: ("Gerät", "erreichbar", "nicht erreichbar"),
-            Quantity.ON: ("Gerät", "ein", "aus"),
-            Quantity.INPUT: ("Kontakt", "ein", "aus"),
-            Quantity.TEMPERATURE: ("Temperatur", "", ""),
-            Quantity.HUMIDITY: ("Luftfeuchte", "", ""),
-            Quantity.PRESSURE: ("Druck", "", ""),
-            Quantity.CO2: ("CO2", "", ""),
-            Quantity.ILLUMINANCE: ("Licht", "", ""),
-            Quantity.PM2_5: ("Feinstaub", "", ""),
-            Quantity.PM10: ("Staub", "", ""),
-            Quantity.BATTERY: ("Batterie", "", ""),
-            Quantity.BATTERY_VOLTAGE: ("Batterie", "", ""),
-            Quantity.POWER: ("Leistung", "", ""),
-            Quantity.VOLTAGE: ("Spannung", "", ""),
-            Quantity.CURRENT: ("Strom", "", ""),
-            Quantity.ENERGY: ("Energie", "", ""),
-            Quantity.LINK_QUALITY: ("Funkverbindung", "", ""),
-            Quantity.RSSI: ("Funksignal", "", ""),
-            Quantity.SNR: ("Funksignal", "", ""),
-        },
+        things=THINGS["de"],
         silent=("Sensor", "stumm"),
+        beyond={
+            Quantity.TEMPERATURE: ("wärmer als vorgesehen", "kälter als vorgesehen"),
+            Quantity.HUMIDITY: ("feuchter als vorgesehen", "trockener als vorgesehen"),
+            Quantity.CO2: ("die Luft ist nicht so frisch wie vorgesehen", "die Luft ist ungewöhnlich"),
+        },
         limit="Grenze",
         without="ohne",
         lasting="seit",
         on_foot="zu Fuß",
         day="Tage",
+        spans={
+            "s": ("Sekunde", "Sekunden"),
+            "min": ("Minute", "Minuten"),
+            "h": ("Stunde", "Stunden"),
+            "d": ("Tag", "Tage"),
+        },
         somebody="jemand",
         desk="die Leitstelle",
         decimal=",",
-        notes={
-            "unverified": "unbestätigt",
-            "uncertain": "unsicher",
-            "no badge reader": "kein Ausweisleser",
-            "badge reader": "Ausweisleser",
-            "gateway": "Gateway",
-            "sensor": "Sensor",
-            "ingest": "Erfassung",
-            "never heard": "nie gehört",
-            "not heard up to": "nicht gehört bis",
-            "silent since": "stumm seit",
-            "offline since": "getrennt seit",
-            "is behind": "im Rückstand",
-            "a state without a time of its own": "Zustand ohne eigene Zeit",
-            "late: measured": "verspätet: gemessen",
-            "rule removed": "Regel entfernt",
-            "the sums close again": "die Summen gehen wieder auf",
+        notes=NOTES["de"],
+        reasons={
+            r"on duty until (?P<terms>.+)": "im Dienst bis {terms}",
+            r"off duty until (?P<terms>.+)": "nicht im Dienst bis {terms}",
+            r"on duty": "im Dienst",
+            r"off duty": "nicht im Dienst",
+            r"no duty hours": "ohne Dienstzeiten",
+            r"duty ('.*'|\".*\"): .+": "Dienstzeiten {0} nicht lesbar",
+            r"certified: (.+)": "befähigt: {0}",
+            r"lacks (.+)": "ohne Befähigung {0}",
+            r"may enter (.+)": "darf in {0}",
+            r"may not enter (.+)": "darf nicht in {0}",
+            r"by (?P<terms>.+)": "per {terms}",
+            r"no address for (?P<terms>.+)": "keine Adresse für {terms}",
+            r"nobody looks at his desk": "niemand sieht auf seinen Bildschirm",
+            r"sent STOP": "schrieb STOP",
+            r"(\d+) min on foot": "{0} min zu Fuß",
+            r"no way known": "kein Weg bekannt",
+            r"has (\d+) in hand, counts as (\d+) min more": "hat {0} in Arbeit, zählt wie {1} min mehr",
+        },
+        terms={
+            **{"Mon": "Mo", "Tue": "Di", "Wed": "Mi", "Thu": "Do", "Fri": "Fr", "Sat": "Sa", "Sun": "So"},
+            **{"sms": "SMS", "voice": "Anruf", "desktop": "Bildschirm", "email": "E-Mail", "or": "oder"},
         },
     ),
     "fr": Words(
@@ -169,66 +133,50 @@ WORDS = {
             Priority.HIGH: "Urgent",
             Priority.LIFE_SAFETY: "DANGER DE MORT",
         },
-        things={
-            Quantity.OPEN: ("porte", "ouverte", "fermée"),
-            Quantity.WET: ("eau", "trouvée", "partie"),
-            Quantity.SMOKE: ("fumée", "trouvée", "partie"),
-            Quantity.CO_ALARM: ("monoxyde de carbone", "trouvé", "parti"),
-            Quantity.OCCUPIED: ("salle", "occupée", "vide"),
-            Quantity.PRESENT: ("objet", "à sa place", "disparu"),
-            Quantity.TAKEN: ("défibrillateur", "pris", "remis"),
-            Quantity.VIBRATION: ("machine", "secouée", "calme"),
-            Quantity.TAMPER: ("capteur", "manipulé", "intact"),
-            Quantity.BUTTON: ("bouton", "pressé", ""),
-            Quantity.BADGE: ("badge", "lu", ""),
-            Quantity.BADGE_REFUSED: ("badge", "refusé", ""),
-            Quantity.BATTERY_LOW: ("pile", "faible", "pleine"),
-            Quantity.ONLINE: ("appareil", "joignable", "injoignable"),
-            Quantity.ON: ("appareil", "allumé", "éteint"),
-            Quantity.INPUT: ("contact", "actif", "inactif"),
-            Quantity.TEMPERATURE: ("température", "", ""),
-            Quantity.HUMIDITY: ("humidité", "", ""),
-            Quantity.PRESSURE: ("pression", "", ""),
-            Quantity.CO2: ("CO2", "", ""),
-            Quantity.ILLUMINANCE: ("lumière", "", ""),
-            Quantity.PM2_5: ("poussière fine", "", ""),
-            Quantity.PM10: ("poussière", "", ""),
-            Quantity.BATTERY: ("pile", "", ""),
-            Quantity.BATTERY_VOLTAGE: ("pile", "", ""),
-            Quantity.POWER: ("puissance", "", ""),
-            Quantity.VOLTAGE: ("tension", "", ""),
-            Quantity.CURRENT: ("courant", "", ""),
-            Quantity.ENERGY: ("énergie", "", ""),
-            Quantity.LINK_QUALITY: ("lien radio", "", ""),
-            Quantity.RSSI: ("signal radio", "", ""),
-            Quantity.SNR: ("signal radio", "", ""),
-        },
+        things=THINGS["fr"],
         silent=("capteur", "muet"),
+        beyond={
+            Quantity.TEMPERATURE: ("plus chaud que prévu", "plus froid que prévu"),
+            Quantity.HUMIDITY: ("plus humide que prévu", "plus sec que prévu"),
+            Quantity.CO2: ("l'air est moins frais que prévu", "l'air est inhabituel"),
+        },
         limit="limite",
         without="sans",
         lasting="depuis",
         on_foot="à pied",
         day="j",
+        spans={
+            "s": ("seconde", "secondes"),
+            "min": ("minute", "minutes"),
+            "h": ("heure", "heures"),
+            "d": ("jour", "jours"),
+        },
         somebody="quelqu'un",
         desk="le poste central",
         decimal=",",
-        notes={
-            "unverified": "non vérifié",
-            "uncertain": "incertain",
-            "no badge reader": "pas de lecteur de badges",
-            "badge reader": "lecteur de badges",
-            "gateway": "passerelle",
-            "sensor": "capteur",
-            "ingest": "saisie",
-            "never heard": "jamais entendu",
-            "not heard up to": "pas entendu jusqu'à",
-            "silent since": "muet depuis",
-            "offline since": "hors ligne depuis",
-            "is behind": "en retard",
-            "a state without a time of its own": "état sans heure propre",
-            "late: measured": "en retard : mesuré à",
-            "rule removed": "règle supprimée",
-            "the sums close again": "les sommes concordent à nouveau",
+        notes=NOTES["fr"],
+        reasons={
+            r"on duty until (?P<terms>.+)": "de service jusqu'à {terms}",
+            r"off duty until (?P<terms>.+)": "pas de service jusqu'à {terms}",
+            r"on duty": "de service",
+            r"off duty": "pas de service",
+            r"no duty hours": "sans heures de service",
+            r"duty ('.*'|\".*\"): .+": "heures de service {0} illisibles",
+            r"certified: (.+)": "qualifié : {0}",
+            r"lacks (.+)": "sans qualification {0}",
+            r"may enter (.+)": "peut entrer en {0}",
+            r"may not enter (.+)": "ne peut pas entrer en {0}",
+            r"by (?P<terms>.+)": "par {terms}",
+            r"no address for (?P<terms>.+)": "pas d'adresse pour {terms}",
+            r"nobody looks at his desk": "personne devant son écran",
+            r"sent STOP": "a écrit STOP",
+            r"(\d+) min on foot": "{0} min à pied",
+            r"no way known": "aucun chemin connu",
+            r"has (\d+) in hand, counts as (\d+) min more": "en a {0} en cours, compte {1} min de plus",
+        },
+        terms={
+            **{"Mon": "lun.", "Tue": "mar.", "Wed": "mer.", "Thu": "jeu.", "Fri": "ven.", "Sat": "sam.", "Sun": "dim."},
+            **{"sms": "SMS", "voice": "appel", "desktop": "écran", "email": "e-mail", "or": "ou"},
         },
     ),
 }
