@@ -31,7 +31,7 @@ bench: $(V)/.dev
 # Both locks anew: hashes, and no address of an index.
 lock: $(V)/.dev
 	$(V)/bin/uv lock -q
-	$(V)/bin/uv export -q --format requirements.txt --no-emit-project --no-header --no-dev -o requirements-run.lock
+	$(V)/bin/uv export -q --format requirements.txt --no-emit-project --no-header --no-dev --extra camera -o requirements-run.lock
 	$(V)/bin/uv export -q --format requirements.txt --no-emit-project --no-header --all-extras -o requirements-dev.lock
 
 clean:
