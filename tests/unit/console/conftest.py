@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,13 @@ from console import ports, signin
 from console.app import create
 from console.stream import Stream
 from deploy.console_host import StoreInbox, StoreReader, StoreShifts
-from deploy.store import inbox
+from deploy.store import inbox, outbox
 from deploy.store.apply import take
 from deploy.store.store import open_reader, open_store
 from deploy.store.transaction import Transaction, World
 from deploy.wake import Ringer
+from notifiers.desktop import Desktop
+from notifiers.desktop import Settings as DesktopSettings
 from notifiers.http import Client
 from notifiers.sms import Settings, Sms
 from notifiers.text import Texts
@@ -53,10 +55,11 @@ SECRET = "abcd-efgh-jkmn-pqrs"
 HASHED, TEXTS = signin.hashed(SECRET, b"0123456789abcdef"), Texts({}, "Europe/Paris")
 TOKEN = "0123456789abcdef0123456789abcdef"
 ACCOUNT = "AC" + "0" * 32
+PLAN = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 400 200"><script>alert(1)</script></svg>'
 OURS = {"origin": "http://localhost", "content-type": "application/json"}
 
 
-def site() -> Site:
+def site(folder: Path) -> Site:
     door = SensorType("door", "zigbee2mqtt", "zigbee2mqtt/{sensor}")
     place = PlaceId("gate")
     return Site(
@@ -67,16 +70,29 @@ def site() -> Site:
         brokers=[Broker()],
         channels=[],
         sensors=[Sensor(SensorId("door"), door, "zigbee2mqtt/door", place)],
-        places=[Place(PlaceId("t1"), "T1", "building"), Place(place, HOSTILE, "point", path=[PlaceId("t1"), place])],
+        places=[
+            Place(PlaceId("t1"), "T1", "floor", plan="plan.svg"),
+            Place(place, HOSTILE, "point", path=[PlaceId("t1"), place], at=(120.0, 80.5)),
+        ],
         ways=[],
         people=[
             Person(PersonId("ben"), "Ben", ["security"], "en", {"sms": "+33639980002"}, duty="24/7"),
             Person(PersonId("kim"), "Kim", [], "en", {"sms": "+33639980004"}),
             Person(PersonId("eve"), HOSTILE, ["security"], "en", {"sms": "+33639980003"}, duty="24/7"),
+            Person(PersonId("dan"), "Dan", ["watch"], "en", {"desktop": "control-room"}, duty="24/7"),
         ],
-        responses=[Response(ResponseId("security"), [Rung("security", 1, ["sms"], MINUTE)])],
+        responses=[
+            Response(ResponseId("security"), [Rung("security", 1, ["sms"], MINUTE)]),
+            Response(ResponseId("watch"), [Rung("watch", 1, ["desktop"], MINUTE)]),
+            Response(
+                ResponseId("rescue"),
+                [Rung("security", 2, ["sms"], Span(0)), Rung("watch", 1, ["desktop"], MINUTE)],
+                needs=["security", "watch"],
+            ),
+        ],
         rules=b"",
         rules_hash="",
+        folder=str(folder),
     )
 
 
@@ -126,13 +142,54 @@ class Devices:
         return (device, action) == ("door", "open")
 
 
+class Cameras:
+    """One camera, at the gate; its stream is what a test has put there."""
+
+    def __init__(self) -> None:
+        self.shows: list[bytes | Exception] = []
+        self.closed = 0
+
+    def has(self, place: str) -> bool:
+        return place == "gate"
+
+    async def frames(self, place: str) -> AsyncIterator[bytes]:
+        try:
+            for one in self.shows:
+                if isinstance(one, Exception):
+                    raise one
+                yield one
+        finally:
+            self.closed += 1
+
+
+class Talks:
+    """One loudspeaker, at the gate."""
+
+    def __init__(self) -> None:
+        self.open: dict[str, tuple[str, str, str]] = {}
+        self.refuses: Exception | None = None
+
+    def has(self, place: str) -> bool:
+        return place == "gate"
+
+    async def begin(self, incident: str, place: str, by: str, sdp: str) -> ports.Talk:
+        if self.refuses:
+            raise self.refuses
+        self.open["talk"] = (incident, place, by)
+        return ports.Talk("talk", f"answer to {sdp}")
+
+    async def end(self, talk: str) -> None:
+        self.open.pop(talk, None)
+
+
 class Bench:
     """The desk, and the hands that move the world around it."""
 
     def __init__(self, data: Path, public_url: str = "http://localhost") -> None:
         self.now = START
         self.key, self.ended = signin.session_key(data), data / "sessions.ended"
-        self.site = site()
+        (data / "plan.svg").write_text(PLAN)
+        self.site = site(data)
         self.ringer = Ringer(data)
         self.store = open_store(data / "contact.db")
         self.directory = SiteDirectory(self.site)
@@ -142,8 +199,9 @@ class Bench:
             ),
             Client(),
         )
-        self.world = World(self.directory, self.site.zone, {"sms": sms}, {}, TEXTS)
-        self.devices = Devices()
+        desktop = Desktop(DesktopSettings(), Client())
+        self.world = World(self.directory, self.site.zone, {"sms": sms, "desktop": desktop}, {}, TEXTS)
+        self.devices, self.cameras, self.talks = Devices(), Cameras(), Talks()
         self.read_only = open_reader(data / "contact.db")
         self.reader = StoreReader(self.read_only, self.directory)
         self.app: FastAPI
@@ -161,6 +219,8 @@ class Bench:
                 key=self.key,
                 ended=self.ended,
                 hooks={"/twilio/sms": sms, "/twilio/status": sms},
+                cameras=self.cameras,
+                talks=self.talks,
                 devices=self.devices,
             )
         )
@@ -175,7 +235,9 @@ class Bench:
         self.browser.cookies["vorab"] = signin.Sessions(self.key, lambda: self.now, self.ended).begin()
         return self.browser
 
-    def raises(self, rule: str = "door-held-open", note: str = "", onset: Instant = START) -> IncidentId:
+    def raises(
+        self, rule: str = "door-held-open", note: str = "", onset: Instant = START, respond: str = "security"
+    ) -> IncidentId:
         """The door breaks this rule; contact has opened the incident and asked somebody."""
         breach = Breach(
             id=breach_id(RuleId(rule), SensorId("door"), onset),
@@ -186,7 +248,7 @@ class Bench:
             onset=onset,
             at=Instant(onset + 30 * SECOND),
             priority=Priority.HIGH,
-            respond=ResponseId("security"),
+            respond=ResponseId(respond),
             rules_hash="",
             quantity=Quantity.OPEN,
             value=True,
@@ -208,6 +270,17 @@ class Bench:
                 inbox.hear(tx, row)
             tx.close()
             return [row.id for row in rows]
+
+    def hands_over(self) -> None:
+        """Contact sends what is due now."""
+        with self.store.begin() as connection:
+            tx = Transaction(connection, self.world, self.now, 10)
+            for message in outbox.due(tx):
+                outbox.claim(tx, message)
+            tx.close()
+
+    def session(self) -> signin.Session:
+        return signin.Session("of a test", self.now, self.now)
 
     def passes(self, span: Span | int) -> None:
         self.now = Instant(self.now + span)

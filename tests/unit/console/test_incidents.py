@@ -135,7 +135,7 @@ def test_hostile_names_are_text_in_json_and_never_markup(bench: Bench, browser: 
 
 
 def test_the_desk_knows_who_may_be_named(browser: Browser) -> None:
-    assert [one["id"] for one in browser.get("/api/people").json()] == ["desk", "eve", "ben"]
+    assert [one["id"] for one in browser.get("/api/people").json()] == ["desk", "eve", "ben", "dan"]
 
 
 def test_a_button_of_the_demo_is_pressed(bench: Bench, browser: Browser) -> None:
