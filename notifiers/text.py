@@ -7,7 +7,7 @@ no faster than the file it stands in.  The names they may use are NAMES.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -38,7 +38,7 @@ from vorab.model import (
     said,
 )
 from vorab.site import Place
-from vorab.words import UNITS
+from vorab.words import UNITS, reason
 
 DESK = "desk"
 FALLBACK = "en"  #: the language of a reader whose own one we do not speak
@@ -120,20 +120,20 @@ class Texts:
         certain.
         """
         language = language if language in WORDS else FALLBACK
-        views = list(_views(facts, language, self._zone, aloud=channel == "voice"))
+        views = partial(_views, facts, language, self._zone, aloud=channel == "voice")
         name = f"{channel}/{language}/{purpose}.txt"
         fault = self._broken.get(name, "")
         if name in self._own:
             try:
-                text = _fit(self._own[name], views, channel, limit)
+                text = _fit(self._own[name], views(), channel, limit)
                 if text:
                     return Text(text)
                 fault = f"{name}: says nothing" if text is not None else f"{name}: longer than {limit} characters"
             except Exception as error:  # an operator's template may fail in any way
                 fault = f"{name}: {error}"
         built_in = self._built_in.get(name) or self._built_in[f"sms/{language}/{purpose}.txt"]
-        text = _fit(built_in, views, channel, limit)
-        return Text(shorten(_said(built_in, views[-1], channel), limit) if text is None else text, fault)
+        text = _fit(built_in, views(), channel, limit)
+        return Text(shorten(_said(built_in, list(views())[-1], channel), limit) if text is None else text, fault)
 
 
 @cache

@@ -17,7 +17,7 @@ from notifiers.text import NAMES, SAMPLES, Facts, Texts, check, shipped
 from notifiers.words import WORDS
 from vorab.model import DAY, MINUTE, SECOND, Edge, Instant, Priority, Purpose, Quantity, Span
 
-HELD_OPEN, TAKEN, TOO_WARM, SILENT = SAMPLES
+HELD_OPEN, TAKEN, TOO_WARM, SILENT, HELPED, BARE = SAMPLES
 TEXTS = Texts({}, "Europe/Paris")
 
 
