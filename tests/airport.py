@@ -29,6 +29,7 @@ from notifiers.sms import Sms
 from notifiers.text import Texts
 from tests.small_site import HandClock
 from vorab.model import SECOND, Incident, Instant
+from vorab.ports import HttpResponse
 from vorab.site import Site
 from vorab.testing.phones import Handset, Phones, PhoneWorld
 from vorab.wire import INCIDENT, unpack
@@ -129,11 +130,11 @@ class Airport:
         if not self.sends:  # it was done, and nobody lives to hear the outcome
             self.contact._heard.get()
 
-    def _post(self, url: str, form: Sequence[tuple[str, str]], signature: str) -> int:
+    def _post(self, url: str, form: Sequence[tuple[str, str]], signature: str) -> HttpResponse:
         """The console's webhook, as far as it matters here."""
         called = self.sms.webhook(urlsplit(url).path, url, form, signature, self.reader.told)
         self.inbox.put(called.items, self.clock.now())
-        return 204
+        return HttpResponse(200, called.answer)
 
     # --- what happens -------------------------------------------------------------------------------------------------
 

@@ -44,9 +44,9 @@ def told() -> list[tuple[str, dict[str, str], str]]:
 
 @pytest.fixture
 def world(clock: Clock, told: list[Any]) -> PhoneWorld:
-    def post(url: str, form: Any, signature: str) -> int:
+    def post(url: str, form: Any, signature: str) -> HttpResponse:
         told.append((url, dict(form), signature))
-        return 200
+        return HttpResponse(200, b"")
 
     return PhoneWorld(clock, *LOGIN, webhook="https://vorab.example/twilio/sms", post=post)
 

@@ -8,20 +8,23 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
+from vorab.ports import HttpResponse
 from vorab.testing.phones.server import WallClock, serve
+from vorab.testing.phones.twiml import MAX_BYTES
 from vorab.testing.phones.world import Form, PhoneWorld
 
 WEBHOOK_S = 15.0  #: Twilio's patience with a webhook
 
 
-def post(url: str, form: Form, signature: str) -> int | None:
+def post(url: str, form: Form, signature: str) -> HttpResponse | None:
     """One try, as Twilio does; None = nobody answered."""
     parts = urlsplit(url)
     connection = HTTPConnection(parts.hostname or "", parts.port, timeout=WEBHOOK_S)
     headers = {"Content-Type": "application/x-www-form-urlencoded; charset=UTF-8", "X-Twilio-Signature": signature}
     try:
         connection.request("POST", f"{parts.path}?{parts.query}".rstrip("?"), urlencode(form), headers)
-        return connection.getresponse().status
+        answer = connection.getresponse()
+        return HttpResponse(answer.status, answer.read(MAX_BYTES + 1))
     except (OSError, HTTPException):
         return None
     finally:
