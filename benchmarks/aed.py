@@ -36,6 +36,7 @@ IN_A_STORM = 8  #: takings
 PACE_S = 0.2  #: between two takings when calm
 DESK = "control-room"
 ASKED = 4  #: people
+BLOCK = 10_000  #: sensors written in one line of the site file
 WITHIN_S = 60.0  #: a taking that takes longer has not arrived
 
 
@@ -180,7 +181,9 @@ def _publish(port: int, takings: int, breaches: int) -> dict[str, int]:
     def storm() -> None:
         publisher = Publisher(port, "storm")
         warm = b'{"battery":97,"humidity":44.5,"linkquality":120,"temperature":28.12,"voltage":2995}'
-        publisher.run(breaches / STORM_S, STORM_S, lambda i: around(b"zigbee2mqtt/storm-%d" % i, warm))
+        publisher.run(
+            breaches / STORM_S, STORM_S, lambda i: around(b"zigbee2mqtt/storm-%d-%d" % divmod(i, BLOCK), warm)
+        )
         publisher.close()
         finished.put(None)
 
@@ -266,11 +269,12 @@ def _write_site(folder: Path, takings: int, breaches: int, base_url: str) -> Non
             f" addresses: {{ {numbers} }} }}"
         )
     (folder / "people.yaml").write_text("\n".join(people) + "\n")
+    blocks = max(1, -(-breaches // BLOCK))
     (folder / "sensors.yaml").write_text(
         "types:\n  climate: { decoder: zigbee2mqtt, topic: 'zigbee2mqtt/{sensor}' }\n"
         "  aed: { decoder: json, topic: 'aed/{sensor}', life_safety: true }\nsensors:\n"
-        f"  storm-{{0..{max(breaches, 1) - 1}}}: {{ type: climate, place: hall }}\n"
-        f"  aed-{{0..{takings - 1}}}: {{ type: aed, place: hall }}\n"
+        + "".join(f"  storm-{k}-{{0..{BLOCK - 1}}}: {{ type: climate, place: hall }}\n" for k in range(blocks))
+        + f"  aed-{{0..{takings - 1}}}: {{ type: aed, place: hall }}\n"
     )
     channels = "channels: [desktop, sms, voice], at_once: true"
     (folder / "responses.yaml").write_text(
