@@ -1,7 +1,8 @@
 """What a person wrote back.  Only a deliberate answer counts (DESIGN §3, law 7).
 
 An answer carries the digits of the request, and besides them nothing but words that we know: "4821", "4821 no",
-"done 4821".  Anything else is no answer: an auto-reply, a tap-back that quotes our text, a second code.
+"4821 here", "4821 help", "done 4821".  Anything else is no answer: an auto-reply, a tap-back that quotes our text, a
+second code.
 """
 
 import re
@@ -20,14 +21,21 @@ _APOSTROPHES = str.maketrans("", "", "'’‘")  # can't = cant, j'y = jy
 
 _MEANING = {
     **dict.fromkeys(["yes", "go", "going", "coming"], Meaning.TAKEN),
-    **dict.fromkeys(["ja", "gehe", "komme", "oui", "jy", "vais", "viens", "prends"], Meaning.TAKEN),
+    **dict.fromkeys(["ja", "gehe", "komme", "oui", "jy", "vais", "viens", "prends", "jarrive"], Meaning.TAKEN),
     **dict.fromkeys(["no", "not", "cannot", "cant", "nein", "nicht", "non", "pas", "peux"], Meaning.DECLINED),
     **dict.fromkeys(["done", "finished", "fertig", "erledigt", "fini", "fait", "terminé"], Meaning.DONE),
+    **dict.fromkeys(["here", "there", "arrived", "da", "ort", "angekommen", "place", "là"], Meaning.ARRIVED),
+    **dict.fromkeys(["arrivé", "arrivée"], Meaning.ARRIVED),  # but j'arrive: I am coming
+    **dict.fromkeys(["help", "hilfe", "aide", "daide"], Meaning.HELP),
     **dict.fromkeys(["?", "why", "warum", "wieso", "pourquoi"], Meaning.WHY),
 }
-#: Words that may stand beside one that has a meaning: "I cannot", "ich kann nicht", "je ne peux pas", "ok, done".
+#: Words that may stand beside one that has a meaning: "I cannot", "ich bin vor Ort", "je suis sur place", "ok, done".
 _FILLERS = frozenset(
-    ["ok", "okay", "i", "can", "please", "thanks", "ich", "kann", "bitte", "danke", "je", "ne", "merci"]
+    [
+        *("ok", "okay", "i", "im", "am", "can", "need", "please", "thanks"),
+        *("ich", "bin", "kann", "vor", "brauche", "bitte", "danke"),
+        *("je", "ne", "suis", "sur", "besoin", "jai", "merci"),
+    ]
 )
 #: The keywords with which the provider itself blocks and unblocks a number; the whole text, without a code.
 _ALONE = {
