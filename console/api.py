@@ -9,8 +9,9 @@ from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field
 
 import vorab
-from console import signin
+from console import language, signin
 from console.guard import Right
+from console.plans import Drawing
 from console.ports import Devices, Outside
 from console.signin import OPERATOR, Session, Sessions, Tries, fits
 from console.stream import Stream
@@ -25,7 +26,8 @@ class Desk(Struct, frozen=True):
     """What the routes share."""
 
     outside: Outside
-    views: Views
+    views: dict[str, Views]  #: by language
+    plans: dict[str, Drawing]  #: by floor
     sessions: Sessions
     stream: Stream
     tries: Tries
@@ -41,6 +43,11 @@ class Desk(Struct, frozen=True):
     def right(self, name: str) -> Any:
         """The dependency that lets in who has this right, and gives the session."""
         return Depends(Right(name, self.sessions, self.cookie))
+
+    def spoken(self, request: Request) -> Views:
+        """In the language of who asks."""
+        cookie, accepted = request.cookies.get(language.COOKIE, ""), request.headers.get("accept-language", "")
+        return self.views[language.chosen(cookie, accepted, self.outside.site.languages[0])]
 
 
 class Json(Response):
@@ -118,7 +125,8 @@ def _session(app: FastAPI, desk: Desk) -> None:
 
 
 def _incidents(app: FastAPI, desk: Desk) -> None:
-    reader, views, now = desk.outside.reader, desk.views, desk.outside.now
+    reader, now = desk.outside.reader, desk.outside.now
+    spoken = Depends(desk.spoken)
 
     @app.get("/api/health", dependencies=[desk.right("public")])
     def health() -> Response:
@@ -126,25 +134,25 @@ def _incidents(app: FastAPI, desk: Desk) -> None:
         return Json({"version": vorab.__version__, "position": reader.position().journal})
 
     @app.get("/api/people", dependencies=[desk.right("view")])
-    def people() -> Response:
+    def people(views: Annotated[Views, spoken]) -> Response:
         return Json(views.people())
 
     @app.get("/api/incidents", dependencies=[desk.right("view")])
-    def incidents(state: Literal["open", "resolved"] = "open") -> Response:
+    def incidents(views: Annotated[Views, spoken], state: Literal["open", "resolved"] = "open") -> Response:
         """The open ones, the most urgent first; or those resolved in the last 24 hours, the last one first."""
         position = reader.position().journal  # first: what happens meanwhile comes again by the stream
         found, more = reader.open() if state == "open" else (reader.resolved(Instant(now() - DAY)), 0)
         return Json(Incidents(position, moment(now()), [views.summary(one) for one in found], more))
 
     @app.get("/api/incidents/{incident}", dependencies=[desk.right("view")])
-    def thread(incident: str) -> Response:
+    def thread(incident: str, views: Annotated[Views, spoken]) -> Response:
         found = reader.incident(incident)
         if found is None:
             raise HTTPException(404, "no such incident")
         return Json(views.thread(found, reader.journal(incident), reader.messages(incident), reader.picture(incident)))
 
     @app.post("/api/incidents/{incident}/answers", status_code=202, dependencies=[desk.right("answer")])
-    def answer(incident: str, body: Clicked) -> Response:
+    def answer(incident: str, body: Clicked, views: Annotated[Views, spoken]) -> Response:
         """Stored, and contact is woken; what became of it comes by the stream."""
         if reader.incident(incident) is None:
             raise HTTPException(404, "no such incident")
@@ -157,13 +165,14 @@ def _incidents(app: FastAPI, desk: Desk) -> None:
     @app.get("/api/stream")
     async def stream(
         session: Annotated[Session, desk.right("view")],
+        views: Annotated[Views, spoken],
         last_event_id: Annotated[str | None, Header()] = None,
         after: Annotated[int | None, Query(ge=0, lt=2**63)] = None,
     ) -> Response:
         """text/event-stream; see console.stream.Stream.  Begins after Last-Event-ID, else after `after`, else now."""
         if last_event_id is not None and last_event_id.isascii() and last_event_id[:19].isdigit():
             after = min(int(last_event_id[:19]), 2**63 - 1)
-        frames = desk.stream.frames(after, lambda: desk.sessions.is_alive(session))
+        frames = desk.stream.frames(views.words.language, after, lambda: desk.sessions.is_alive(session))
         return StreamingResponse(frames, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
 
 

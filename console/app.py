@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import RedirectResponse
 
-from console import api, pages, place, shift
+from console import api, pages, place, plans, shift
 from console.api import Desk, Json
 from console.guard import Gate
 from console.ports import Outside
@@ -17,15 +17,17 @@ from console.stream import Stream
 from console.views import Views
 from vorab.errors import Malformed, Refused, TemporaryFailure
 from vorab.ports import Hooks
+from vorab.words import LANGUAGES
 
 MAX_FIELDS = 200  #: of one webhook
 
 
 def create(outside: Outside) -> tuple[FastAPI, Stream]:
     """The application, and the stream that its host must run and close."""
-    views = Views(outside)
-    stream = Stream(outside.reader, views.frame)
-    desk = Desk(outside, views, Sessions(outside.key, outside.now, outside.ended), stream, Tries(outside.now))
+    drawings = plans.read(outside.site)
+    views = {language: Views(outside, drawings, language) for language in LANGUAGES}
+    stream = Stream(outside.reader, lambda incident, language: views[language].frame(incident))
+    desk = Desk(outside, views, drawings, Sessions(outside.key, outside.now, outside.ended), stream, Tries(outside.now))
     # no documentation pages: they load their scripts from elsewhere
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     api.routes(app, desk)

@@ -1,4 +1,4 @@
-"""The pages.  They are the same for everybody and hold no data: their scripts ask the API, like any other client."""
+"""The pages, one for each language, without any data: their scripts ask the API, like any other client."""
 
 import hashlib
 from importlib.resources import files
@@ -6,8 +6,8 @@ from importlib.resources import files
 from fastapi import FastAPI, HTTPException, Request, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from console import words
 from console.api import Desk
+from vorab.words import LANGUAGES
 
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
@@ -18,29 +18,31 @@ def routes(app: FastAPI, desk: Desk) -> None:
     )
     outside = desk.outside
     shared = {
-        "t": words.TEXTS,
         "site": outside.site.name,
         "zone": outside.site.zone,
         "is_demo": outside.devices is not None,
         "phones_url": outside.phones_url,
+        "languages": LANGUAGES,
     }
 
-    def page(name: str) -> Response:
-        return Response(environment.get_template(f"{name}.html").render(shared, page=name), media_type="text/html")
+    def page(name: str, request: Request) -> Response:
+        words = desk.spoken(request).words
+        template = environment.get_template(f"{name}.html")
+        return Response(template.render(shared, page=name, t=words.pages, lang=words.language), media_type="text/html")
 
     @app.get("/sign-in", dependencies=[desk.right("public")])
-    async def sign_in() -> Response:
-        return page("sign-in")
+    async def sign_in(request: Request) -> Response:
+        return page("sign-in", request)
 
     @app.get("/", dependencies=[desk.right("view")])
-    async def incidents() -> Response:
-        return page("desk")
+    async def incidents(request: Request) -> Response:
+        return page("desk", request)
 
     if outside.devices is not None:
 
         @app.get("/demo", dependencies=[desk.right("view")])
-        async def demo() -> Response:
-            return page("demo")
+        async def demo(request: Request) -> Response:
+            return page("demo", request)
 
     static = _static()
 

@@ -37,9 +37,9 @@ def _pictures(app: FastAPI, desk: Desk) -> None:
     @app.get("/api/plans/{floor:path}", dependencies=[desk.right("view")])
     async def plan(floor: str) -> Response:
         """SVG.  Only those read when we started: no path is ever made of what a browser sends."""
-        if floor not in desk.views.plans:
+        if floor not in desk.plans:
             raise HTTPException(404, "no plan of this floor")
-        return Response(desk.views.plans[floor].svg, media_type="image/svg+xml")
+        return Response(desk.plans[floor].svg, media_type="image/svg+xml")
 
     @app.get("/api/incidents/{incident}/picture", dependencies=[desk.right("view")])
     def picture(incident: str) -> Response:

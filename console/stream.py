@@ -1,4 +1,4 @@
-"""The live stream: one look at the store for all browsers, each frame encoded once, nobody waits for a slow one."""
+"""The live stream: one look at the store for all, each frame encoded once a language, nobody waits for a slow one."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -27,16 +27,34 @@ TOUCHED = frame("touched")  #: something else changed, e.g. a receipt came: read
 RESYNC = frame("resync")  #: events were left out: read everything again
 
 
+Render = Callable[[Incident, str], bytes]  #: an incident in this language, as JSON
+
+
+class Changed:
+    """An incident as it is now: encoded once for each language, when the first browser of it takes it."""
+
+    def __init__(self, incident: Incident, number: int, render: Render) -> None:
+        self._incident = incident
+        self._number = number
+        self._render = render
+        self._frames: dict[str, bytes] = {}
+
+    def spoken(self, language: str) -> bytes:
+        if language not in self._frames:
+            self._frames[language] = frame("incident", self._render(self._incident, language), self._number)
+        return self._frames[language]
+
+
 class Stream:
     """Events, by the number of the journal: `incident` (as in the list), `touched`, `resync`, and a `beat` each 5 s.
 
     An event may come twice around a reconnect; each carries the incident as it is, so that nothing is counted twice.
     """
 
-    def __init__(self, reader: Reader, render: Callable[[Incident], bytes]) -> None:
+    def __init__(self, reader: Reader, render: Render) -> None:
         self._reader = reader
         self._render = render
-        self._browsers: set[asyncio.Queue[bytes | None]] = set()
+        self._browsers: set[asyncio.Queue[bytes | Changed | None]] = set()
         self._journal: int | None = None
         self._audit = 0
         self._closed = False
@@ -67,19 +85,19 @@ class Stream:
             self._send(TOUCHED)
         self._audit = position.audit
 
-    async def frames(self, after: int | None, is_alive: Callable[[], bool]) -> AsyncIterator[bytes]:
+    async def frames(self, language: str, after: int | None, is_alive: Callable[[], bool]) -> AsyncIterator[bytes]:
         """What one browser gets that has seen everything up to `after` (None = nothing yet), while `is_alive`."""
-        queue: asyncio.Queue[bytes | None] = asyncio.Queue(WAITING)
+        queue: asyncio.Queue[bytes | Changed | None] = asyncio.Queue(WAITING)
         self._browsers.add(queue)  # first, so that nothing falls between the replay and the live events
         try:
             yield b"retry: 1000\n\n" + BEAT
             if after is not None:
                 for line in await self._since(after):
-                    yield line
+                    yield _spoken(line, language)
             while not self._closed and is_alive():
                 if (waiting := await queue.get()) is None:
                     return
-                yield waiting
+                yield _spoken(waiting, language)
         finally:
             self._browsers.discard(queue)
 
@@ -88,17 +106,21 @@ class Stream:
         self._closed = True
         self._send(None)
 
-    async def _since(self, after: int) -> list[bytes]:
+    async def _since(self, after: int) -> list[bytes | Changed]:
         position = await run_in_threadpool(self._reader.position)
         changed = await run_in_threadpool(self._reader.changed, after, REPLAY)
         if changed is None or after > position.journal:  # too far behind, or of another data folder
             return [frame("resync", number=position.journal)]
-        return [frame("incident", self._render(incident), number) for number, incident in changed]
+        return [Changed(incident, number, self._render) for number, incident in changed]
 
-    def _send(self, content: bytes | None) -> None:
+    def _send(self, content: bytes | Changed | None) -> None:
         for queue in self._browsers:
             if queue.full():
                 while not queue.empty():
                     queue.get_nowait()
                 queue.put_nowait(RESYNC)
             queue.put_nowait(content)
+
+
+def _spoken(content: bytes | Changed, language: str) -> bytes:
+    return content if isinstance(content, bytes) else content.spoken(language)

@@ -5,16 +5,16 @@ from datetime import UTC, datetime
 from msgspec import Struct, json
 from msgspec.msgpack import Decoder
 
-from console import plans, words
+from console.plans import Drawing
 from console.ports import Line, Message, Outside, Picture
-from vorab.model import Answer, Incident, Instant, Meaning, State, said
+from console.words import DESK, Words, masked
+from vorab.model import Answer, Incident, Instant, Meaning, State
 from vorab.site import Place
 from vorab.wire import unpack, unpacker
 from workflows.incident import DESKTOP, Event, missing
 
 _EVENT: Decoder[Event] = unpacker(Event)  # type: ignore[arg-type]  # a union is a type to msgspec, not to mypy
 encode = json.encode
-ENGLISH = "en"
 
 
 class Who(Struct, frozen=True):
@@ -115,18 +115,13 @@ def moment(at: Instant) -> str:
 
 
 class Views:
-    """Knows the names of people and places."""
+    """For the readers of one language."""
 
-    def __init__(self, outside: Outside) -> None:
+    def __init__(self, outside: Outside, plans: dict[str, Drawing], language: str) -> None:
         self._outside = outside
         self._directory = outside.directory
-        self.plans = plans.read(outside.site)
-
-    def name(self, person: str) -> str:
-        if person == words.DESK:
-            return "Desk"
-        known = self._directory.person(person)
-        return known.name if known else person
+        self._plans = plans
+        self.words = Words(language, outside.site, outside.directory)
 
     def summary(self, incident: Incident) -> Summary:
         breach = incident.breach
@@ -134,21 +129,21 @@ class Views:
             id=incident.id,
             state=incident.state,
             priority=breach.priority,
-            priority_name=words.PRIORITIES[breach.priority],
+            priority_name=self.words.priorities[breach.priority],
             rank=breach.priority.rank,
-            what=words.headline(breach),
-            finding=words.beside(breach),
+            what=self.words.headline(breach),
+            finding=self.words.beside(breach),
             place=self._place(breach.subject),
             subject=breach.subject,
             since=moment(breach.onset),
             broken=incident.broken,
-            owner=None if incident.owner is None else Who(incident.owner, self.name(incident.owner)),
-            going=[Who(person, self.name(person)) for person in incident.going],
+            owner=None if incident.owner is None else Who(incident.owner, self.words.person(incident.owner)),
+            going=[Who(person, self.words.person(person)) for person in incident.going],
             missing=missing(incident),
             desks=self._desks(incident),
-            status=words.status(incident, self.name),
+            status=self.words.status(incident),
             resolved_at=None if incident.resolved_at is None else moment(incident.resolved_at),
-            note=breach.note,
+            note=self.words.note(breach),
         )
 
     def thread(self, incident: Incident, lines: list[Line], messages: list[Message], picture: Picture | None) -> Thread:
@@ -164,9 +159,9 @@ class Views:
             picture=_found(picture) if picture else None,
             code=incident.code,
             rule=breach.rule,
-            cause=said(breach.cause, ENGLISH),
-            consequence=said(breach.consequence, ENGLISH),
-            action=said(breach.action, ENGLISH),
+            cause=self.words.of(breach.cause),
+            consequence=self.words.of(breach.consequence),
+            action=self.words.of(breach.action),
             lines=[self._line(one) for one in lines],
             messages=[self._message(one) for one in messages],
         )
@@ -177,7 +172,7 @@ class Views:
     def people(self) -> list[Who]:
         """Whom the desk may answer for, by name; itself first."""
         known = [Who(person.id, person.name) for person in self._directory.people() if person.roles]
-        return [Who(words.DESK, self.name(words.DESK)), *sorted(known, key=lambda one: one.name)]
+        return [Who(DESK, self.words.person(DESK)), *sorted(known, key=lambda one: one.name)]
 
     def _desks(self, incident: Incident) -> list[str]:
         if incident.state is not State.TRIGGERED:
@@ -196,18 +191,18 @@ class Views:
             there_at = said_at.get((person, Meaning.ARRIVED))
             at = said_at.get((person, Meaning.TAKEN), there_at) or incident.opened_at
             arrived_at = moment(there_at) if there_at and person in incident.arrived else None
-            found.append(Going(self.name(person), roles, moment(at), arrived_at))
+            found.append(Going(self.words.person(person), roles, moment(at), arrived_at))
         return found
 
     def _plan(self, place: Place) -> Plan | None:
         """Of the floor around it that has a drawing; marked is the innermost place that says where it is."""
         around = [one for one in map(self._directory.place, place.path) if one]
-        while around and around[0].id not in self.plans:
+        while around and around[0].id not in self._plans:
             around.pop(0)
         if not around:
             return None
         floor = around[0].id
-        drawing = self.plans[floor]
+        drawing = self._plans[floor]
         x, y = next((one.at for one in reversed(around) if one.at), (None, None))
         return Plan(floor, drawing.width, drawing.height, x, y)
 
@@ -218,17 +213,17 @@ class Views:
 
     def _line(self, one: Line) -> ThreadLine:
         event: Event = unpack(one.body, _EVENT)
-        return ThreadLine(moment(one.at), one.kind, words.line(event, self.name), words.details(event, self.name))
+        return ThreadLine(moment(one.at), one.kind, self.words.line(event), self.words.details(event))
 
     def _message(self, one: Message) -> ThreadMessage:
         return ThreadMessage(
             at=moment(one.sent_at or one.created_at),
-            person=self.name(one.person),
-            channel=words.channel(one.channel),
-            told=words.told(one.purpose),
+            person=self.words.person(one.person),
+            channel=self.words.channel(one.channel),
+            told=self.words.told(one.purpose),
             state=one.state,
-            receipt=words.receipt(one.state, one.reason, one.repeated),
-            address=words.masked(one.address) if one.address else "",
+            receipt=self.words.receipt(one.state, one.reason, one.repeated),
+            address=masked(one.address) if one.address else "",
             text=one.text,
         )
 

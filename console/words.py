@@ -1,27 +1,14 @@
-"""Every text of the desk, in English: what a breach, an event and a message are called."""
+"""What the desk says, in the reader's language, of a breach, an event, a message.  Its sentences: `sentences.py`."""
 
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-from vorab.model import (
-    HOUR,
-    MINUTE,
-    SECOND,
-    Answer,
-    Breach,
-    Candidate,
-    Edge,
-    Incident,
-    Instant,
-    Meaning,
-    PersonId,
-    Priority,
-    Purpose,
-    Quantity,
-    Span,
-    State,
-)
+from console import sentences
+from vorab.model import HOUR, MINUTE, SECOND, Answer, Breach, Candidate, Edge, Incident, Said, Span, State, said
+from vorab.ports import Directory
+from vorab.site import Site
+from vorab.words import CHANNELS, LANGUAGES, THINGS, UNITS, Three, note, reason
 from workflows.incident import (
     BreachEdge,
     DeliveryFailed,
@@ -32,205 +19,217 @@ from workflows.incident import (
     ReminderDue,
     RungDue,
     Talked,
+    missing,
 )
 
 DESK = "desk"  #: the operator himself, where a person is asked for
 
-#: What the pages and their scripts say.
-TEXTS = {
-    "title": "Vorab",
-    "sign_in": "Sign in",
-    "name": "Name",
-    "secret": "Secret",
-    "secret_hint": "Printed when this site was started for the first time.",
-    "wrong": "That is not it. Name and secret are the ones printed at the first start.",
-    "too_often": "Too many tries at once. Again in a second.",
-    "sign_out": "Sign out",
-    "desk": "Desk",
-    "demo": "Simulator",
-    "phones": "Phones",
-    "open": "Open",
-    "resolved": "Resolved in the last 24 hours",
-    "quiet": "All quiet. Nothing is open.",
-    "quiet_more": "New incidents appear here by themselves.",
-    "nothing_resolved": "None.",
-    "pick": "Pick an incident to see its thread.",
-    "since": "since",
-    "take": "Take",
-    "done": "Done",
-    "as": "as",
-    "myself": "the desk",
-    "sending": "Sending …",
-    "not_applied": "Stored, but not applied yet. It will be.",
-    "refused": "That did not work: {reason}",
-    "cause": "Cause",
-    "consequence": "If nobody goes",
-    "action": "What to do",
-    "note": "Not certain",
-    "code": "Code",
-    "messages": "Messages",
-    "no_messages": "Nobody has been told yet.",
-    "lost": "No link to the server",
-    "lost_more": "What you see may be old. Trying to reach it again …",
-    "live": "live",
-    "going_out": "What just went out",
-    "nothing_out": "Press a button: the device's MQTT message appears here, as it was published.",
-    "retained": "retained",
-    "simulated": "Each button makes a simulated device publish over MQTT exactly what a real one publishes.",
-    "shortcuts": "j k next · t take · d done",
-}
-
-PRIORITIES = {
-    Priority.LIFE_SAFETY: "Life safety",
-    Priority.HIGH: "High",
-    Priority.MEDIUM: "Medium",
-    Priority.LOW: "Low",
-}
-
-CHANNELS = {"sms": "SMS", "voice": "voice", "desktop": "desk", "email": "e-mail"}
+K = TypeVar("K")
 
 _SHORT = {"aed": "AED", "co2": "CO₂", "co": "CO", "pm2": "PM2", "pm10": "PM10"}
 
-#: Said of a value that is true, and of one that is false.
-_STATES = {
-    Quantity.OPEN: ("open", "shut"),
-    Quantity.WET: ("water found", "dry"),
-    Quantity.SMOKE: ("smoke", "no smoke"),
-    Quantity.CO_ALARM: ("carbon monoxide", "no carbon monoxide"),
-    Quantity.OCCUPIED: ("occupied", "nobody there"),
-    Quantity.PRESENT: ("in its place", "gone"),
-    Quantity.TAKEN: ("taken", "in its station"),
-    Quantity.VIBRATION: ("shaken", "still"),
-    Quantity.TAMPER: ("interfered with", "intact"),
-    Quantity.BATTERY_LOW: ("battery low", "battery enough"),
-    Quantity.ONLINE: ("reachable", "not reachable"),
-    Quantity.ON: ("on", "off"),
-    Quantity.INPUT: ("active", "not active"),
-}
 
-_UNITS = {
-    Quantity.TEMPERATURE: "°C",
-    Quantity.HUMIDITY: "%",
-    Quantity.PRESSURE: "hPa",
-    Quantity.CO2: "ppm CO₂",
-    Quantity.ILLUMINANCE: "lx",
-    Quantity.PM2_5: "µg/m³ PM2.5",
-    Quantity.PM10: "µg/m³ PM10",
-    Quantity.BATTERY: "% battery",
-    Quantity.BATTERY_VOLTAGE: "V battery",
-    Quantity.POWER: "W",
-    Quantity.VOLTAGE: "V",
-    Quantity.CURRENT: "A",
-    Quantity.ENERGY: "kWh",
-    Quantity.RSSI: "dBm",
-    Quantity.SNR: "dB",
-}
+class Words:
+    """One language.  Names of people and places, roles, and what a sensor or a provider said, are told as they are."""
 
-_PURPOSES = {
-    Purpose.REQUEST: "asked to go",
-    Purpose.TAKEN: "told who goes",
-    Purpose.THANKS: "thanked",
-    Purpose.HEALED: "told that it is over",
-    Purpose.DONE: "told that it is done",
-    Purpose.REMIND: "reminded",
-    Purpose.WHY: "told why",
-}
+    def __init__(self, language: str, site: Site, directory: Directory) -> None:
+        self.language = language
+        self.pages = _in(language, sentences.PAGES)
+        self.priorities = _in(language, sentences.PRIORITIES)
+        self._said = _in(language, sentences.SAID)
+        self._purposes = {purpose.value: text for purpose, text in _in(language, sentences.PURPOSES).items()}
+        self._receipts = _in(language, sentences.RECEIPTS)
+        self._channels = _in(language, CHANNELS)
+        self._ours = _in(language, sentences.OURS)
+        self._zone = ZoneInfo(site.zone)
+        self._names_rules = language == site.languages[0]  #: the operator names his rules in the language of the house
+        self._directory = directory
 
-_RECEIPTS = {
-    "ready": "waiting",
-    "sending": "being sent",
-    "sent": "with the provider",
-    "delivered": "delivered",
-    "failed": "not delivered",
-    "unknown": "outcome unknown, asking the provider",
-    "withdrawn": "withdrawn",
-}
+    # --- names --------------------------------------------------------------------------------------------------------
 
-Name = Callable[[PersonId | str], str]
+    def person(self, person: str) -> str:
+        if person == DESK:
+            return self._said["desk"]
+        known = self._directory.person(person)
+        return known.name if known else person
 
+    def place(self, place: str) -> str:
+        known = self._directory.place(place)
+        return known.name if known else place
 
-def headline(breach: Breach) -> str:
-    """The rule in the operator's own words: door-held-open → Door held open, aed-taken → AED taken."""
-    words = [_SHORT.get(word, word) for word in breach.rule.replace("-", " ").replace("_", " ").split()]
-    return " ".join([words[0][:1].upper() + words[0][1:], *words[1:]]) if words else ""
+    def channel(self, name: str) -> str:
+        return self._channels.get(name, name)
 
+    # --- a breach -----------------------------------------------------------------------------------------------------
 
-def beside(breach: Breach) -> str:
-    """The finding, where the headline has not said it already."""
-    said = finding(breach)
-    return "" if said in headline(breach).lower().split() else said
+    def headline(self, breach: Breach) -> str:
+        """The rule in the operator's own words, door-held-open → Door held open; in other languages what was found."""
+        if breach.rule in self._ours:
+            return self._ours[breach.rule]
+        words = [_SHORT.get(word, word) for word in breach.rule.replace("-", " ").replace("_", " ").split()]
+        text = " ".join(words) if self._names_rules else self._found(breach)
+        return text[:1].upper() + text[1:]
 
+    def beside(self, breach: Breach) -> str:
+        """The finding, where the headline has not said it already."""
+        found, headline = self.finding(breach), self.headline(breach).casefold()
+        return "" if found.casefold() in headline or found.rpartition(" ")[2] in headline.split() else found
 
-def finding(breach: Breach) -> str:
-    """The value that decided: `open`, `28.1 °C, limit 26 °C`; "" when there is none."""
-    if breach.quantity is None or breach.value is None:
-        return ""
-    if isinstance(breach.value, bool):
-        yes, no = _STATES.get(breach.quantity, (breach.quantity.value, f"not {breach.quantity.value}"))
-        return yes if breach.value else no
-    if isinstance(breach.value, str):
-        return f"{breach.quantity.value} {breach.value}"
-    unit = _UNITS.get(breach.quantity, breach.quantity.value)
-    limit = "" if breach.limit is None else f", limit {_number(breach.limit)} {unit}"
-    return f"{_number(breach.value)} {unit}{limit}"
+    def finding(self, breach: Breach) -> str:
+        """The value that decided: `door open`, `28.1 °C, limit 26 °C`; "" when there is none."""
+        if breach.quantity is None or breach.value is None:
+            return ""
+        if isinstance(breach.value, bool | str):
+            return self._found(breach)
+        unit = UNITS.get(breach.quantity, "")
+        value = f"{self._number(breach.value)}{unit}"
+        if breach.limit is None:
+            return value
+        return f"{value}, {self._say('limit', limit=f'{self._number(breach.limit)}{unit}')}"
 
+    def of(self, sentence: Said) -> str:
+        """A sentence of the operator's."""
+        return said(sentence, self.language)
 
-def status(incident: Incident, name: Name) -> str:
-    """Where it stands, in one line."""
-    if incident.state is State.RESOLVED:
-        return f"resolved by {name(incident.owner)}" if incident.owner else "healed by itself"
-    if incident.owner is not None:
-        over = "" if incident.broken else ", it is over: done?"
-        return f"{name(incident.owner)} goes{', still broken' if incident.done and incident.broken else over}"
-    if incident.pending:
-        return f"asked {_listed([name(person) for person in incident.pending])}, no answer yet"
-    if incident.rung < 0:
-        return "looking for somebody"
-    return "nobody can be reached, asking again" if incident.ladder else "nobody is to be asked: no ladder"
+    def note(self, breach: Breach) -> str:
+        return note(breach.note, self.language, self._zone)
 
+    def _found(self, breach: Breach) -> str:
+        """The thing, and what is said of it; of a number the thing alone."""
+        if breach.quantity is None or breach.value is None:
+            return self._said["silent"]
+        thing, true, false = THINGS[self.language][breach.quantity]
+        state = (true if breach.value else false) if isinstance(breach.value, bool | str) else ""
+        what = f"{thing} {state}".strip()
+        if breach.absent is None or breach.edge is Edge.CLEARED:
+            return what
+        return self._say("without", what=what, absent=THINGS[self.language][breach.absent][0])
 
-def line(event: Event, name: Name) -> str:
-    """One event of the thread as a sentence."""
-    match event:
-        case Opened(breach=breach) | BreachEdge(breach=breach):
-            return _edge(breach)
-        case RungDue(weighed=found):
-            return _weighed(found, name)
-        case ReminderDue():
-            return "Time to look after it: done, still broken, or forgotten?"
-        case DeliveryFailed(person=person, channel=channel, reason=reason):
-            return f"{_channel(channel)} did not reach {name(person)}: {reason or 'no reason given'}"
-        case FollowUpDue():
-            return "Time to ask the customer whether it was good"
-        case Talked(by=person, place=place, seconds=seconds):
-            return f"{name(person)} spoke over the loudspeaker of {place} for {seconds} s"
-        case Rated(by=person, score=score):
-            return f"{name(person)} says: {score} of 5"
-        case Answer(by=person, meaning=meaning, channel=channel):
-            return f"{name(person)}{_said(meaning)}{_by(person, channel)}"
+    # --- an incident --------------------------------------------------------------------------------------------------
 
+    def status(self, incident: Incident) -> str:
+        """Where it stands, in one line."""
+        if incident.state is State.RESOLVED:
+            return self._say("resolved_by", who=self.person(incident.owner)) if incident.owner else self._said["healed"]
+        if incident.going:
+            more = self._more(incident)
+            goes = self._say("go" if len(incident.going) > 1 else "goes", who=self._people(incident.going))
+            return f"{goes}, {more}" if more else goes
+        if incident.pending:
+            return self._say("asked", who=self._people(incident.pending))
+        if incident.rung < 0:
+            return self._said["looking"]
+        return self._said["nobody" if incident.ladder else "no_ladder"]
 
-def details(event: Event, name: Name) -> list[str]:
-    """What stands behind the sentence, a line each: for a rung, why each of them or why not."""
-    match event:
-        case RungDue(weighed=found):
-            return [_reasons(one, name) for one in found]
-        case Opened(breach=breach) | BreachEdge(breach=breach) if breach.note:
-            return [breach.note]
-    return []
+    def _more(self, incident: Incident) -> str:
+        """What is to be said although somebody goes."""
+        if roles := missing(incident):
+            return self._say("missing", roles=self._listed(roles))
+        if incident.state is State.TRIGGERED:
+            return self._said["help_wanted"]
+        if not incident.broken:
+            return self._said["over"]
+        return self._said["still_broken"] if incident.done else ""
 
+    # --- an event -----------------------------------------------------------------------------------------------------
 
-def told(purpose: str) -> str:
-    return _PURPOSES.get(Purpose(purpose), purpose) if purpose in set(Purpose) else purpose
+    def line(self, event: Event) -> str:
+        """One event of the thread as a sentence."""
+        match event:
+            case Opened(breach=breach) | BreachEdge(breach=breach):
+                return self._edge(breach)
+            case RungDue(weighed=found):
+                return self._weighed(found)
+            case ReminderDue():
+                return self._said["reminder"]
+            case FollowUpDue():
+                return self._said["follow_up"]
+            case DeliveryFailed(person=person, channel=channel, reason=why):
+                return self._say(
+                    "undelivered",
+                    channel=self.channel(channel),
+                    who=self.person(person),
+                    reason=why or self._said["no_reason"],
+                )
+            case Talked(by=person, place=place, seconds=seconds):
+                return self._say(
+                    "talked", who=self.person(person), place=self.place(place), span=self.span(seconds * SECOND)
+                )
+            case Rated(by=person, score=score):
+                return self._say("rated", who=self.person(person), score=score)
+            case Answer(by=person, meaning=meaning, channel=channel):
+                what = self._say(meaning.value, who=self.person(person))
+                return what if person == DESK else self._say("by", what=what, channel=self.channel(channel))
 
+    def details(self, event: Event) -> list[str]:
+        """What stands behind the sentence, a line each: for a rung, why each of them or why not."""
+        match event:
+            case RungDue(weighed=found):
+                return [self._reasons(one) for one in found]
+            case Opened(breach=breach) | BreachEdge(breach=breach) if breach.note:
+                return [self.note(breach)]
+        return []
 
-def receipt(state: str, reason: str, repeated: bool) -> str:
-    again = ", sent twice because the provider's answer was lost" if repeated else ""
-    return _RECEIPTS.get(state, state) + (f": {reason}" if reason else "") + again
+    def _edge(self, breach: Breach) -> str:
+        found = self.finding(breach)
+        match breach.edge:
+            case Edge.RAISED:
+                held = breach.at - breach.onset
+                what = self._because(self.headline(breach), self.beside(breach))
+                return self._say("lasting", what=what, span=self.span(held)) if held >= SECOND else what
+            case Edge.LEVEL:
+                return self._because(self._say("level", priority=self.priorities[breach.priority].lower()), found)
+            case Edge.CLEARED:
+                return self._because(self._said["cleared"], found)
 
+    def _weighed(self, found: list[Candidate]) -> str:
+        able = [one for one in found if one.suitable and one.channels]
+        if not able:
+            return self._say("none_of", count=len(found)) if found else self._said["no_role"]
+        return self._say("nearest", who=self._listed([self._way(one) for one in able[:3]]))
 
-def channel(name: str) -> str:
-    return CHANNELS.get(name, name)
+    def _way(self, one: Candidate) -> str:
+        who = self.person(one.person)
+        return who if one.seconds is None else self._say("on_foot", who=who, span=self.span(one.seconds * SECOND))
+
+    def _reasons(self, one: Candidate) -> str:
+        reasons = ", ".join(reason(text, self.language) for text in one.reasons) or self._said["no_reason"]
+        return self._say("why_him", mark="✓" if one.suitable else "✗", who=self.person(one.person), reasons=reasons)
+
+    # --- a message ----------------------------------------------------------------------------------------------------
+
+    def told(self, purpose: str) -> str:
+        return self._purposes.get(purpose, purpose)
+
+    def receipt(self, state: str, why: str, repeated: bool) -> str:
+        what = self._because(self._receipts.get(state, state), why)
+        return self._say("sent_twice", what=what) if repeated else what
+
+    # --- spans and numbers --------------------------------------------------------------------------------------------
+
+    def span(self, length: Span | int) -> str:
+        """45 s, 4 min, 2 h 5 min."""
+        if length < MINUTE:
+            return f"{max(0, length) // SECOND} s"
+        hours, minutes = length // HOUR, length % HOUR // MINUTE
+        return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+    def _number(self, value: float) -> str:
+        text = f"{value:.1f}".removesuffix(".0")
+        return text if self.language == "en" else text.replace(".", ",")
+
+    def _say(self, sentence: str, **more: object) -> str:
+        return self._said[sentence].format(**more)
+
+    def _because(self, what: str, why: str) -> str:
+        return self._say("because", what=what, reason=why) if why else what
+
+    def _people(self, people: Iterable[str]) -> str:
+        return self._listed([self.person(person) for person in people])
+
+    def _listed(self, words: list[str]) -> str:
+        *first, last = words
+        return self._say("and", who=", ".join(first), last=last) if first else last
 
 
 def masked(address: str) -> str:
@@ -238,72 +237,6 @@ def masked(address: str) -> str:
     return f"{address[:3]}•••••{address[-3:]}" if len(address) > 8 else "•••••"
 
 
-def span(length: Span | int) -> str:
-    """45 s, 4 min, 2 h 5 min."""
-    if length < MINUTE:
-        return f"{max(0, length) // SECOND} s"
-    hours, minutes = length // HOUR, length % HOUR // MINUTE
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
-
-
-def clock(at: Instant, zone: ZoneInfo) -> str:
-    """The time of day at the site: 03:14:09."""
-    return datetime.fromtimestamp(at / 1_000_000, zone).strftime("%H:%M:%S")
-
-
-def _edge(breach: Breach) -> str:
-    said = finding(breach)
-    match breach.edge:
-        case Edge.RAISED:
-            value, held = beside(breach), breach.at - breach.onset
-            lasted = f" for {span(held)}" if held >= SECOND else ""
-            return f"{headline(breach)}{f': {value}' if value else ''}{lasted}"
-        case Edge.LEVEL:
-            return f"Now {PRIORITIES[breach.priority].lower()}{f': {said}' if said else ''}"
-        case Edge.CLEARED:
-            return f"Cleared{f': {said}' if said else ''}"
-
-
-def _weighed(found: list[Candidate], name: Name) -> str:
-    able = [one for one in found if one.suitable and one.channels]
-    if not able:
-        return f"Nobody of {len(found)} can go now" if found else "Nobody has this role"
-    return f"Nearest who can go: {_listed([_way(one, name) for one in able[:3]])}"
-
-
-def _way(one: Candidate, name: Name) -> str:
-    return name(one.person) + (f" ({span(one.seconds * SECOND)} on foot)" if one.seconds is not None else "")
-
-
-def _reasons(one: Candidate, name: Name) -> str:
-    return f"{'✓' if one.suitable else '✗'} {name(one.person)}: {', '.join(one.reasons) or 'no reason given'}"
-
-
-def _said(meaning: Meaning) -> str:
-    match meaning:
-        case Meaning.TAKEN:
-            return " goes"
-        case Meaning.DECLINED:
-            return " cannot go"
-        case Meaning.DONE:
-            return ": done"
-        case Meaning.WHY:
-            return " asks why"
-        case _:
-            return f": {meaning.value}"
-
-
-def _by(person: str, name: str) -> str:
-    return "" if person == DESK else f", by {_channel(name)}"
-
-
-def _channel(name: str) -> str:
-    return CHANNELS.get(name, name)
-
-
-def _listed(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
-def _number(value: float) -> str:
-    return f"{value:.1f}".removesuffix(".0")
+def _in(language: str, table: Mapping[K, Three]) -> dict[K, str]:
+    number = LANGUAGES.index(language)
+    return {name: three[number] for name, three in table.items()}

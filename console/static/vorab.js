@@ -37,6 +37,13 @@ export function make(tag, attributes = {}, ...children) {
 
 export const find = (id) => document.getElementById(id);
 
+/** The reader's language is no secret: the page keeps it in a cookie of its own, and is read again in it. */
+find("language")?.addEventListener("change", (event) => {
+  const secure = location.protocol === "https:" ? "; secure" : "";
+  document.cookie = `language=${event.target.value}; path=/; max-age=31536000; samesite=lax${secure}`;
+  location.reload();
+});
+
 /** The page is grey and says so, also in its title, while what it shows may be old. */
 export function showLink(isThere) {
   document.documentElement.classList.toggle("is-lost", !isThere);

@@ -31,7 +31,7 @@ async def greeted(frames: AsyncIterator[bytes]) -> None:
 def test_a_new_incident_arrives_at_every_browser_as_the_same_bytes(bench: Bench) -> None:
     async def story() -> None:
         await bench.stream.look()
-        browsers = [bench.stream.frames(None, always) for _ in range(3)]
+        browsers = [bench.stream.frames("en", None, always) for _ in range(3)]
         for browser in browsers:
             await greeted(browser)
         waiting = [asyncio.ensure_future(anext(browser)) for browser in browsers]
@@ -50,7 +50,7 @@ def test_what_was_missed_is_replayed_by_its_number(bench: Bench) -> None:
         first = bench.raises()
         seen = bench.reader.position().journal
         second = bench.raises("door-unauthorised")
-        frames = bench.stream.frames(seen, always)
+        frames = bench.stream.frames("en", seen, always)
         await greeted(frames)
         event, number, incident = read(await anext(frames))
         assert (event, incident) == ("incident", second) != ("incident", first)
@@ -63,7 +63,7 @@ def test_the_numbers_of_a_replay_rise(bench: Bench) -> None:
     async def story() -> None:
         for number in range(5):
             bench.raises(onset=Instant(START + number * SECOND))
-        frames = bench.stream.frames(0, always)
+        frames = bench.stream.frames("en", 0, always)
         await greeted(frames)
         numbers = [read(await anext(frames))[1] or 0 for _ in range(5)]
         assert all(one < other for one, other in pairwise(numbers))
@@ -77,7 +77,7 @@ def test_who_is_too_far_behind_reads_everything_again(bench: Bench, monkeypatch:
     async def story() -> None:
         bench.raises()
         bench.raises("door-unauthorised")
-        frames = bench.stream.frames(0, always)
+        frames = bench.stream.frames("en", 0, always)
         await greeted(frames)
         assert read(await anext(frames)) == ("resync", bench.reader.position().journal, "")
 
@@ -86,7 +86,7 @@ def test_who_is_too_far_behind_reads_everything_again(bench: Bench, monkeypatch:
 
 def test_a_number_from_another_data_folder_means_reading_again(bench: Bench) -> None:
     async def story() -> None:
-        frames = bench.stream.frames(10**9, always)
+        frames = bench.stream.frames("en", 10**9, always)
         await greeted(frames)
         assert read(await anext(frames))[0] == "resync"
 
@@ -97,7 +97,7 @@ def test_a_receipt_is_told_though_it_is_no_event_of_the_incident(bench: Bench) -
     async def story() -> None:
         bench.raises()
         await bench.stream.look()
-        frames = bench.stream.frames(None, always)
+        frames = bench.stream.frames("en", None, always)
         await greeted(frames)
         with bench.store.begin() as connection:
             connection.exec_driver_sql("INSERT INTO audit (at, who, what, about) VALUES (1, 'vorab', 'sent', 'x')")
@@ -112,7 +112,7 @@ def test_a_receipt_is_told_though_it_is_no_event_of_the_incident(bench: Bench) -
 def test_a_browser_that_does_not_read_is_told_to_read_again_and_holds_nobody_up(bench: Bench) -> None:
     async def story() -> None:
         await bench.stream.look()
-        frames = bench.stream.frames(None, always)
+        frames = bench.stream.frames("en", None, always)
         await greeted(frames)
         for number in range(WAITING + 5):
             bench.stream._send(b"%d" % number)
@@ -125,7 +125,7 @@ def test_a_browser_that_does_not_read_is_told_to_read_again_and_holds_nobody_up(
 def test_a_stream_ends_with_its_session(bench: Bench) -> None:
     async def story() -> None:
         alive = [True]
-        frames = bench.stream.frames(None, lambda: alive[0])
+        frames = bench.stream.frames("en", None, lambda: alive[0])
         await greeted(frames)
         bench.stream._send(BEAT)
         assert await anext(frames) == BEAT
@@ -139,14 +139,14 @@ def test_a_stream_ends_with_its_session(bench: Bench) -> None:
 
 def test_every_stream_ends_at_once_when_the_desk_closes(bench: Bench) -> None:
     async def story() -> None:
-        frames = bench.stream.frames(None, always)
+        frames = bench.stream.frames("en", None, always)
         await greeted(frames)
         waiting = asyncio.ensure_future(anext(frames))
         await asyncio.sleep(0)
         bench.stream.close()
         with pytest.raises(StopAsyncIteration):
             await waiting
-        late = bench.stream.frames(None, always)
+        late = bench.stream.frames("en", None, always)
         await greeted(late)
         with pytest.raises(StopAsyncIteration):
             await anext(late)
@@ -158,7 +158,7 @@ def test_it_beats_while_nothing_happens(bench: Bench, monkeypatch: pytest.Monkey
     monkeypatch.setattr(module, "BEAT_S", 0)
 
     async def story() -> None:
-        frames = bench.stream.frames(None, always)
+        frames = bench.stream.frames("en", None, always)
         await greeted(frames)
         running = asyncio.ensure_future(bench.stream.run(lambda: asyncio.sleep(0)))
         assert await anext(frames) == BEAT
