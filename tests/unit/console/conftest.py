@@ -1,13 +1,10 @@
 """A desk over a real store, with a clock moved by hand and nobody on the network."""
 
-import asyncio
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 from fastapi import FastAPI
 
@@ -25,6 +22,7 @@ from notifiers.desktop import Settings as DesktopSettings
 from notifiers.http import Client
 from notifiers.sms import Settings, Sms
 from notifiers.text import Texts
+from tests.browser import Browser
 from vorab.model import (
     MINUTE,
     SECOND,
@@ -56,7 +54,6 @@ HASHED, TEXTS = signin.hashed(SECRET, b"0123456789abcdef"), Texts({}, "Europe/Pa
 TOKEN = "0123456789abcdef0123456789abcdef"
 ACCOUNT = "AC" + "0" * 32
 PLAN = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 400 200"><script>alert(1)</script></svg>'
-OURS = {"origin": "http://localhost", "content-type": "application/json"}
 
 
 def site(folder: Path) -> Site:
@@ -94,35 +91,6 @@ def site(folder: Path) -> Site:
         rules_hash="",
         folder=str(folder),
     )
-
-
-class Browser:
-    """Asks the application itself: no socket, no network.  Keeps its cookies and says where it comes from."""
-
-    def __init__(self, app: FastAPI) -> None:
-        self._transport = httpx.ASGITransport(app)
-        self.headers = dict(OURS)
-        self.cookies: dict[str, str] = {}
-
-    def request(self, method: str, path: str, **more: Any) -> httpx.Response:
-        headers = httpx.Headers(self.headers)
-        if self.cookies:
-            headers["cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        headers.update(more.pop("headers", {}))
-
-        async def ask() -> httpx.Response:
-            async with httpx.AsyncClient(transport=self._transport, base_url="http://localhost") as client:
-                return await client.request(method, path, headers=headers, **more)
-
-        answer = asyncio.run(ask())
-        self.cookies |= dict(answer.cookies)
-        return answer
-
-    def get(self, path: str, **more: Any) -> httpx.Response:
-        return self.request("GET", path, **more)
-
-    def post(self, path: str, **more: Any) -> httpx.Response:
-        return self.request("POST", path, **more)
 
 
 class Devices:
