@@ -1,7 +1,9 @@
 """What console and messages have in common: things, units, notes, reasons and channels in every language we speak."""
 
 import re
+from datetime import datetime
 from functools import cache
+from zoneinfo import ZoneInfo
 
 from vorab.model import Quantity
 
@@ -219,6 +221,7 @@ _INSIDE: dict[str, Three] = {
     "Sun": ("Sun", "So", "dim."),
 }
 _WORD = re.compile(rf"(?<![\w-])({'|'.join(_INSIDE)})(?![\w-])")
+_ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|\+00:00)")
 
 
 def reason(text: str, language: str) -> str:
@@ -232,6 +235,13 @@ def reason(text: str, language: str) -> str:
                 *(_WORD.sub(lambda one: _INSIDE[one[0]][number], part) for part in found.groups())
             )
     return text
+
+
+def note(text: str, language: str, zone: ZoneInfo) -> str:
+    """The note of a breach in this language, its instants as the time of day in this zone."""
+    for ours, theirs in NOTES[language].items():
+        text = re.sub(rf"(?<![\w-]){re.escape(ours)}(?![\w-])", theirs, text)
+    return _ISO.sub(lambda found: datetime.fromisoformat(found[0]).astimezone(zone).strftime("%H:%M"), text)
 
 
 @cache
