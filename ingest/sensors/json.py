@@ -10,7 +10,7 @@ with the units of `vorab.Quantity`, and `time` in ISO 8601 with an offset, if an
       sequence: { at: d.n }
 """
 
-import math
+from sys import float_info
 from typing import Any
 
 from msgspec import Struct, ValidationError, convert, field
@@ -25,6 +25,7 @@ FLAGS = {
 }  # fmt: skip
 TEXTS = {Quantity.BUTTON, Quantity.BADGE, Quantity.BADGE_REFUSED}
 _STATES = {"open": True, "closed": False}
+LARGEST = float_info.max  #: JSON has larger ones
 
 #: Unit on the wire → (factor, offset) to ours.
 UNITS: dict[str, tuple[float, float]] = {
@@ -138,7 +139,7 @@ def _number(quantity: Quantity, value: Any, decimal: str) -> float:
             value = float(value.replace(decimal, "."))
         except ValueError:
             value = None
-    if type(value) not in (int, float) or not math.isfinite(value):
+    if type(value) not in (int, float) or not -LARGEST <= value <= LARGEST:
         raise Malformed(f"{quantity} is {str(value)[:40]!r}; expected a number")
     return float(value)
 

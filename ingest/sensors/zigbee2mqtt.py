@@ -143,7 +143,10 @@ def decode(payload: Payload) -> list[Sample]:
     if len(fields) == 1 and str(fields.get("state")).lower() in _REACHABLE:
         return _reachable(fields["state"])
     names = tuple(fields)
-    return _samples(fields, _steps(names) if len(payload.raw) < _USUAL_BYTES else _steps.__wrapped__(names))
+    try:
+        return _samples(fields, _steps(names) if len(payload.raw) < _USUAL_BYTES else _steps.__wrapped__(names))
+    except OverflowError:
+        raise Malformed("a whole number that is too large; expected one that can be measured") from None
 
 
 def time_of(payload: Payload) -> Instant | None:
