@@ -10,7 +10,7 @@ from rules.silent import Silent
 from rules.state import State
 from rules.without import Without
 from vorab.errors import Corrupt
-from vorab.model import Priority, ResponseId, RuleId, SensorId, Span
+from vorab.model import Priority, ResponseId, RuleId, Said, SensorId, Span
 
 Condition = State | Limits | Without | Silent
 
@@ -36,9 +36,9 @@ class Rule(Struct, frozen=True, array_like=True, kw_only=True):
     lateness: Span = Span(0)  #: readings are decided this long after their own time, in the order of their own time
     priority: Priority  #: with levels, the highest of them
     respond: ResponseId
-    cause: str = ""
-    consequence: str = ""
-    action: str = ""
+    cause: Said = ""
+    consequence: Said = ""
+    action: Said = ""
     owner: str = ""
     latched: bool = False
 

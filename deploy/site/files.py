@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from deploy.site.measures import UNITS, span
+from deploy.site.measures import UNITS, kind_of, span
 from vorab.model import Priority, Quantity, Span
 
 SPAN_PATTERN = r"^\d+(\.\d+)? ?(ms|s|min|h|d)( \d+(\.\d+)? ?(ms|s|min|h|d))*$"
@@ -32,7 +32,18 @@ def _count(value: object) -> object:
     raise ValueError(f"{value!r}: how many at once? Write 1, 2 … or all")
 
 
+def _sentence(value: object) -> object:
+    texts = list(value.values()) if isinstance(value, dict) and value else [value]
+    for text in texts:
+        if not isinstance(text, str):
+            raise ValueError(f"expected a text, found {kind_of(text)}")
+        if len(text) > LONGEST:
+            raise ValueError(f"{len(text)} characters; {LONGEST} at the most: it has to fit into a message")
+    return value
+
+
 EVERYBODY = 1000  #: what `count: all` stands for
+LONGEST = 200  #: characters of one sentence of a rule
 Words = Annotated[
     list[str],
     BeforeValidator(_words),
@@ -48,6 +59,26 @@ Count = Annotated[
     BeforeValidator(_count),
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": 999}, {"const": "all"}]}),
 ]
+
+SENTENCE_SCHEMA: dict[str, Any] = {"type": "string", "maxLength": LONGEST}
+Sentence = Annotated[
+    Any,
+    BeforeValidator(_sentence),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                SENTENCE_SCHEMA,
+                {
+                    "type": "object",
+                    "minProperties": 1,
+                    "propertyNames": {"pattern": "^[a-z]{2}$"},
+                    "additionalProperties": SENTENCE_SCHEMA,
+                },
+            ]
+        }
+    ),
+]
+Point = Annotated[list[float], Field(min_length=2, max_length=2)]
 
 #: The words of `when`, each a state of a quantity.
 STATES: dict[str, tuple[Quantity, bool]] = {
@@ -140,6 +171,30 @@ class SiteFile(Entry):
 # --- places.yaml ------------------------------------------------------------------------------------------------------
 
 
+class Camera(Entry):
+    """What looks at a place.  Its address never leaves our own processes."""
+
+    model_config = ConfigDict(title="camera")
+
+    stream: str = Field("", description="http(s): MJPEG; rtsp: as ONVIF cameras do; empty: pictures only.")
+    snapshot: str = Field("", description="http(s): one JPEG; empty: the first picture of the stream.")
+    user: str = Field("", description="User name at the camera.")
+    password: str = Field("", description="Secret: env:NAME or file:PATH.")
+
+
+class Intercom(Entry):
+    """A loudspeaker with a microphone."""
+
+    model_config = ConfigDict(title="intercom")
+
+    url: str = Field(description="rtsp, with a back-channel as ONVIF describes it (profile T).")
+    user: str = Field("", description="User name at the intercom.")
+    password: str = Field("", description="Secret: env:NAME or file:PATH.")
+    instruction: str = Field(
+        "", description="A WAV file of the site folder: played when life safety begins, until somebody joins."
+    )
+
+
 class Place(Entry):
     """A site, building, floor, zone or point."""
 
@@ -151,9 +206,11 @@ class Place(Entry):
     access: str = Field("", description="Permission needed to enter; holds for everything within.")
     spoken: dict[str, str] = Field(default_factory=dict, description="Language → the name as it is said aloud.")
     readers: list[str] = Field(default_factory=list, description="Badge readers of the doors of this place.")
-    coordinates: Annotated[list[float], Field(min_length=2, max_length=2)] | None = Field(
-        None, description="[latitude, longitude] in degrees."
-    )
+    coordinates: Point | None = Field(None, description="[latitude, longitude] in degrees.")
+    plan: str = Field("", description="Of a floor: an SVG file of the site folder, e.g. plans/level-2.svg.")
+    at: Point | None = Field(None, description="[x, y] on the plan of its floor, from the left and from the top.")
+    camera: Camera | None = Field(None, description="What looks at it; empty: the camera of the place around it.")
+    intercom: Intercom | None = Field(None, description="Its loudspeaker; empty: that of the place around it.")
 
 
 class Way(Entry):
@@ -312,9 +369,9 @@ class Rule(Entry):
     lateness: SpanText = Field(Span(0), description="Wait this long for readings that are late, and put them in order.")
     priority: PriorityName | None = Field(None, description="Not needed where the limits have levels.")
     respond: str = Field(description="A response of responses.yaml.")
-    cause: str = Field("", max_length=200, description="The likely cause, for the person called.")
-    consequence: str = Field("", max_length=200, description="What happens if nobody goes.")
-    action: str = Field("", max_length=200, description="What to do.")
+    cause: Sentence = Field("", description="The likely cause, for the person called; or {en: …, de: …, fr: …}.")
+    consequence: Sentence = Field("", description="What happens if nobody goes; in one language or in several.")
+    action: Sentence = Field("", description="What to do; in one language or in several.")
     owner: str = Field("", description="The person who answers for this rule.")
     latch: bool = Field(False, description="Stays until somebody has answered, also when it clears by itself.")
     examples: list[Example] = Field(default_factory=list, description="Played by vorab try.")
@@ -332,6 +389,7 @@ class Rung(Entry):
     count: Count = Field(1, description="How many of the nearest suitable people at once, or all.")
     channels: list[str] = Field(min_length=1, description="By which channels, the best first.")
     wait: SpanText = Field(description="How long to wait for an answer; 0s: the next rung at once.")
+    at_once: bool = Field(False, description="By all these channels at the same time; else by the first that works.")
 
 
 class Response(Entry):
@@ -340,6 +398,12 @@ class Response(Entry):
     model_config = ConfigDict(title="response")
 
     skill: str = Field("", description="A skill that a person needs to be asked.")
+    needs: list[str] = Field(
+        default_factory=list, description="Of each of these roles somebody must go; empty: one person is enough."
+    )
+    tell_customer: bool = Field(
+        False, description="Who is in charge of the place hears that somebody comes, and that it is solved."
+    )
     ladder: list[Rung] = Field(min_length=1, description="The steps.")
 
 

@@ -1,7 +1,6 @@
 """The site folder as a `Site`, or everything that is wrong with it.  Reading changes and starts nothing."""
 
-import os
-import re
+import contextlib
 from pathlib import Path
 from typing import Any, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -18,6 +17,7 @@ from deploy.site.files import Person as PersonEntry
 from deploy.site.files import Response as ResponseEntry
 from deploy.site.measures import span
 from deploy.site.ruleset import ruleset
+from deploy.site.secret import REFERENCE, secret
 from deploy.site.surroundings import Surroundings, Unread
 from deploy.site.validate import part, validated
 from notifiers import channels
@@ -27,7 +27,6 @@ from vorab.errors import ConfigurationError
 from vorab.model import Span
 from vorab.site import Broker, ChannelSettings, Limits, Site
 
-_REFERENCE = re.compile(r"(env|file):(.+)")
 _TEMPLATE_BYTES = 20_000
 
 
@@ -84,7 +83,19 @@ def _site(folder: Path, files: _Files) -> Site | None:
     people_names, response_names = _names(files.people), _names(files.responses)
 
     place_file: PlacesFile | None = validated(files.places, PlacesFile, 2)
-    places = places_of.places(files.places, place_file, place_names, sensor_names) if place_file else []
+    places = (
+        places_of.places(
+            files.places,
+            place_file,
+            place_names,
+            sensors=sensor_names,
+            languages=languages,
+            folder=folder,
+            demo=demo,
+        )
+        if place_file
+        else []
+    )
     ways = places_of.ways(files.places, place_file, place_names) if place_file else []
 
     sensor_file: SensorsFile | None = validated(files.sensors, SensorsFile, 2)
@@ -92,11 +103,24 @@ def _site(folder: Path, files: _Files) -> Site | None:
     sensors = sensors_of.sensors(files.sensors, sensor_file, kinds, place_names, ingests) if sensor_file else []
 
     entries: dict[str, PersonEntry] = validated(files.people, dict[Id, PersonEntry], 1) or {}
+    settings = [_channel(folder, files.site, name, each, demo) for name, each in file.channels.items()] if file else []
     people = people_of.people(
-        files.people, entries, places=place_names, channels=channel_names, languages=languages, demo=demo
+        files.people,
+        entries,
+        places=place_names,
+        channels=channel_names,
+        accepts=_accepts(settings),
+        languages=languages,
+        demo=demo,
     )
     answers: dict[str, ResponseEntry] = validated(files.responses, dict[Id, ResponseEntry], 1) or {}
-    responses = people_of.responses(files.responses, answers, channels=channel_names, roles=_roles(files.people))
+    responses = people_of.responses(
+        files.responses,
+        answers,
+        channels=channel_names,
+        roles=_roles(files.people),
+        customers=bool(files.people.faults) or any(person.customer_of for person in people),
+    )
     if not files.people.faults and file is not None:
         for response in responses:
             people_of.uncovered(files.responses, response, people)
@@ -109,6 +133,7 @@ def _site(folder: Path, files: _Files) -> Site | None:
         place_names=place_names,
         responses=response_names,
         people=people_names,
+        languages=languages,
     )
     rules = ruleset(files.rules, surroundings)
     if file is None:
@@ -119,7 +144,7 @@ def _site(folder: Path, files: _Files) -> Site | None:
         languages=languages,
         public_url=file.public_url.rstrip("/"),
         brokers=_brokers(folder, files.site, file),
-        channels=[_channel(folder, files.site, name, each, demo) for name, each in file.channels.items()],
+        channels=settings,
         sensors=sensors,
         places=places,
         ways=ways,
@@ -130,6 +155,7 @@ def _site(folder: Path, files: _Files) -> Site | None:
         templates=_texts(folder, files.templates),
         retain=Span(file.retain),
         demo=demo,
+        folder=str(folder.resolve()),
     )
 
 
@@ -182,7 +208,7 @@ def _brokers(folder: Path, document: Document, file: SiteFile) -> list[Broker]:
             each.host,
             each.port,
             each.user,
-            _secret(folder, document, ("brokers", ingest, "password"), each.password, file.demo),
+            secret(folder, document, ("brokers", ingest, "password"), each.password, file.demo),
             each.tls,
         )
         for ingest, each in file.brokers.items()
@@ -192,7 +218,7 @@ def _brokers(folder: Path, document: Document, file: SiteFile) -> list[Broker]:
 def _channel(folder: Path, document: Document, name: str, channel: Channel, demo: bool) -> ChannelSettings:
     path: Path_ = ("channels", name)
     model = _settings_model(document, path, name)
-    secret = {
+    kept_apart = {
         field
         for field, info in model.model_fields.items()
         if SecretStr in (info.annotation, *get_args(info.annotation))
@@ -200,8 +226,8 @@ def _channel(folder: Path, document: Document, name: str, channel: Channel, demo
     settings: dict[str, object] = {}
     for field, value in (channel.model_extra or {}).items():
         settings[field] = value
-        if isinstance(value, str) and (field in secret or _REFERENCE.match(value)):
-            settings[field] = _secret(folder, document, (*path, field), value, demo)
+        if isinstance(value, str) and (field in kept_apart or REFERENCE.match(value)):
+            settings[field] = secret(folder, document, (*path, field), value, demo)
     part(document, path, model, settings, unless=_supplied(settings, demo))
     limits = Limits(
         _windows(document, (*path, "limits"), channel.limits),
@@ -220,6 +246,16 @@ def _settings_model(document: Document, path: Path_, name: str) -> type[BaseMode
     return model
 
 
+def _accepts(settings: list[ChannelSettings]) -> dict[str, people_of.Accepts]:
+    """How each channel judges an address.  Telephone numbers are judged by their country, also without an account."""
+    found: dict[str, people_of.Accepts] = {}
+    for each in settings:
+        if each.name not in people_of.PHONES:
+            with contextlib.suppress(ConfigurationError):  # what is wrong with its settings is a fault already
+                found |= {name: channel.accepts for name, channel in channels.build([each]).items()}
+    return found
+
+
 def _supplied(settings: dict[str, object], demo: bool) -> frozenset[str]:
     """What is not judged: secrets that could not be had, and what a demo's supervisor fills in when it starts."""
     return frozenset(field for field, value in settings.items() if value == "" or (demo and value == "phones"))
@@ -235,26 +271,6 @@ def _windows(document: Document, path: Path_, limits: dict[str, int]) -> list[tu
         if count < 1:
             document.fault((*path, text), f"{count} messages: at least 1, or nobody is ever told")
     return found
-
-
-def _secret(folder: Path, document: Document, path: Path_, value: str, demo: bool) -> str:
-    """The secret behind env:NAME or file:PATH (relative to the site folder).  A demo has none and needs none."""
-    if not value:
-        return ""
-    found = _REFERENCE.fullmatch(value)
-    if found is None:
-        document.fault(path, "a secret in the file: write env:NAME or file:PATH, and put the secret there")
-        return ""
-    kind, name = found.groups()
-    try:
-        return os.environ[name] if kind == "env" else (folder / name).read_text("utf-8").strip()
-    except KeyError:
-        problem = f"the environment has no {name}: set it, or write file:PATH"
-    except (OSError, UnicodeDecodeError) as error:
-        problem = f"{name} cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})"
-    if not demo:
-        document.fault(path, problem)
-    return ""
 
 
 # --- the operator's own texts -----------------------------------------------------------------------------------------

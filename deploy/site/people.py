@@ -1,6 +1,6 @@
 """people.yaml and responses.yaml: who can be called, when, by which number, and whether somebody always can."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import cache
 
@@ -21,6 +21,9 @@ _WEEK = [_MONDAY + _STEP * index for index in range(7 * 24 * 4)]
 _DAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 
 PHONES = ("sms", "voice")  #: channels whose address is a telephone number
+DESKTOP = "desktop"  #: reaches nobody by itself: the desk may be empty
+
+Accepts = Callable[[str], str | None]  #: why a channel cannot use this address; None = it can
 
 
 def people(
@@ -29,11 +32,14 @@ def people(
     *,
     places: set[str],
     channels: set[str],
+    accepts: Mapping[str, Accepts],
     languages: list[str],
     demo: bool,
 ) -> list[Person]:
     """The people in the order of the file, telephone numbers in E.164."""
-    return [_person(document, name, entry, places, channels, languages, demo) for name, entry in entries.items()]
+    return [
+        _person(document, name, entry, places, channels, accepts, languages, demo) for name, entry in entries.items()
+    ]
 
 
 def _person(
@@ -42,6 +48,7 @@ def _person(
     entry: Entry,
     places: set[str],
     channels: set[str],
+    accepts: Mapping[str, Accepts],
     languages: list[str],
     demo: bool,
 ) -> Person:
@@ -56,6 +63,9 @@ def _person(
                 addresses[channel] = telephone(address, fictional=demo)
             except ValueError as error:
                 document.fault(path, str(error))
+                continue
+        if channel in accepts and (wrong := accepts[channel](addresses[channel])):
+            document.fault(path, f"{address!r}: {wrong}")
     for index, channel in enumerate(entry.channels):
         if channel not in entry.addresses:
             document.fault((name, "channels", index), unknown("address", channel, entry.addresses))
@@ -110,10 +120,18 @@ def _wrong_duty(text: str) -> str | None:
 
 
 def responses(
-    document: Document, entries: dict[str, ResponseEntry], *, channels: set[str], roles: set[str]
+    document: Document, entries: dict[str, ResponseEntry], *, channels: set[str], roles: set[str], customers: bool
 ) -> list[Response]:
-    """The responses in the order of the file."""
+    """The responses in the order of the file.  `customers`: some place has one."""
     for name, entry in entries.items():
+        asked = {rung.role for rung in entry.ladder}
+        for index, role in enumerate(entry.needs):
+            if role not in asked:
+                message = f"nobody with role {role!r} is ever asked: add a rung for it, or remove it here"
+                document.fault((name, "needs", index), message)
+        if entry.tell_customer and not customers:
+            message = "no place has a customer: nobody will be told; write customer_of in people.yaml"
+            document.fault((name, "tell_customer"), message, warning=True)
         for index, rung in enumerate(entry.ladder):
             path: Path_ = (name, "ladder", index)
             if rung.role not in roles:
@@ -127,8 +145,10 @@ def responses(
     return [
         Response(
             ResponseId(name),
-            [Rung(rung.role, rung.count, rung.channels, Span(rung.wait)) for rung in entry.ladder],
+            [Rung(rung.role, rung.count, rung.channels, Span(rung.wait), rung.at_once) for rung in entry.ladder],
             entry.skill,
+            entry.needs,
+            entry.tell_customer,
         )
         for name, entry in entries.items()
     ]
@@ -152,7 +172,8 @@ def uncovered(document: Document, response: Response, everybody: list[Person]) -
 
 def _reached_by(person: Person, response: Response) -> bool:
     return (not response.skill or response.skill in person.skills) and any(
-        rung.role in person.roles and set(rung.channels) & person.addresses.keys() for rung in response.ladder
+        rung.role in person.roles and (set(rung.channels) - {DESKTOP}) & person.addresses.keys()
+        for rung in response.ladder
     )
 
 
@@ -188,7 +209,8 @@ def _when(start: datetime, end: datetime) -> str:
 def _excuses(response: Response, everybody: list[Person], at: datetime | None) -> str:
     """Why those who have the role cannot: at most three, in brackets."""
     roles = {rung.role for rung in response.ladder}
-    channels = " or ".join(dict.fromkeys(channel for rung in response.ladder for channel in rung.channels))
+    channels = dict.fromkeys(channel for rung in response.ladder for channel in rung.channels)
+    numbers = " or ".join(channel for channel in channels if channel != DESKTOP)
     found = []
     for person in everybody:
         if not roles & set(person.roles):
@@ -196,7 +218,7 @@ def _excuses(response: Response, everybody: list[Person], at: datetime | None) -
         if response.skill and response.skill not in person.skills:
             found.append(f"{person.id} has no skill {response.skill}")
         elif not _reached_by(person, response):
-            found.append(f"{person.id} has no number for {channels}")
+            found.append(f"{person.id} has no number for {numbers}" if numbers else "a desk may be empty: add sms")
         elif at is None or at not in on_duty(person.duty):
             found.append(f"{person.id} is off duty")
     return f" ({', '.join(found[:3])}{' …' if len(found) > 3 else ''})" if found else ""

@@ -1,20 +1,39 @@
 """places.yaml as places that know the way up to their site, and the walking times between them."""
 
+from pathlib import Path
+
 from deploy.site.document import Document
 from deploy.site.faults import unknown
 from deploy.site.files import Place as Entry
 from deploy.site.files import PlacesFile
+from deploy.site.scenery import Around, Size, size
 from vorab.model import SECOND, PlaceId, SensorId
 from vorab.site import Place, Way
 
 
-def places(document: Document, file: PlacesFile, names: set[str], sensors: set[str]) -> list[Place]:
-    """The places in the order of the file.  Faults: an unknown place or reader, a place within itself."""
+def places(
+    document: Document,
+    file: PlacesFile,
+    names: set[str],
+    *,
+    sensors: set[str],
+    languages: list[str],
+    folder: Path,
+    demo: bool,
+) -> list[Place]:
+    """The places in the order of the file.  Faults: an unknown place or reader, a place within itself, a plan, camera
+    or loudspeaker that cannot be used.
+    """
     for name, entry in file.places.items():
         for index, reader in enumerate(entry.readers):
             if reader not in sensors:
                 document.fault(("places", name, "readers", index), unknown("sensor", reader, sensors))
+        for language in entry.spoken:
+            if languages and language not in languages:
+                document.fault(("places", name, "spoken", language), unknown("language", language, languages), key=True)
     paths = {name: _path(document, file.places, name, names) for name in file.places}
+    _check_plans(document, file.places, paths, folder)
+    around = Around(folder, document, demo)
     return [
         Place(
             PlaceId(name),
@@ -26,9 +45,36 @@ def places(document: Document, file: PlacesFile, names: set[str], sensors: set[s
             entry.spoken,
             [SensorId(each) for each in entry.readers],
             (entry.coordinates[0], entry.coordinates[1]) if entry.coordinates else None,
+            entry.plan,
+            (entry.at[0], entry.at[1]) if entry.at else None,
+            around.camera(("places", name, "camera"), entry.camera) if entry.camera else None,
+            around.intercom(("places", name, "intercom"), entry.intercom) if entry.intercom else None,
         )
         for name, entry in file.places.items()
     ]
+
+
+def _check_plans(document: Document, entries: dict[str, Entry], paths: dict[str, list[str]], folder: Path) -> None:
+    """Every plan can be drawn, and every `at` lies on one."""
+    sizes: dict[str, Size | None] = {}
+    for name, entry in entries.items():
+        if entry.plan:
+            try:
+                sizes[name] = size(folder, entry.plan)
+            except ValueError as error:
+                sizes[name] = None
+                document.fault(("places", name, "plan"), str(error))
+    for name, entry in entries.items():
+        floor = next((each for each in reversed(paths[name]) if each in sizes), None)
+        if entry.at is None:
+            continue
+        if floor is None:
+            document.fault(("places", name, "at"), f"there is no plan around {name}: give its floor a `plan`")
+            continue
+        (x, y), on = entry.at, sizes[floor]
+        if on and not (0 <= x <= on[0] and 0 <= y <= on[1]):
+            message = f"[{x:g}, {y:g}] is not on the plan of {floor}, which is {on[0]:g} wide and {on[1]:g} high"
+            document.fault(("places", name, "at"), message)
 
 
 def ways(document: Document, file: PlacesFile, names: set[str]) -> list[Way]:

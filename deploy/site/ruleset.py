@@ -15,7 +15,7 @@ from rules.limits import Limits
 from rules.ruleset import Condition, Rule, RuleSet, Watched
 from rules.silent import Silent
 from rules.without import Without
-from vorab.model import Priority, ResponseId, RuleId, Span
+from vorab.model import Priority, ResponseId, RuleId, Said, Span
 from vorab.site import Sensor
 
 
@@ -71,14 +71,25 @@ def _rule(document: Document, name: str, entry: Entry, surroundings: Surrounding
         lateness=Span(entry.lateness),
         priority=priority,
         respond=ResponseId(entry.respond),
-        cause=entry.cause,
-        consequence=entry.consequence,
-        action=entry.action,
+        cause=_said(document, (name, "cause"), entry.cause, surroundings.languages),
+        consequence=_said(document, (name, "consequence"), entry.consequence, surroundings.languages),
+        action=_said(document, (name, "action"), entry.action, surroundings.languages),
         owner=entry.owner,
         latched=entry.latch,
     )
     check_examples(document, name, entry, rule)
     return None if any(not fault.warning for fault in document.faults[before:]) else rule
+
+
+def _said(document: Document, path: Path_, sentence: Said, languages: list[str]) -> Said:
+    """The sentence; a translated one in every language of the site, where it is missing in the site's first one."""
+    if isinstance(sentence, str):
+        return sentence
+    for language in sentence:
+        if languages and language not in languages:
+            document.fault((*path, language), unknown("language", language, languages), key=True)
+    first = next((sentence[each] for each in languages if each in sentence), "")
+    return {language: sentence.get(language, first) for language in languages}
 
 
 # --- which sensors ----------------------------------------------------------------------------------------------------

@@ -24,11 +24,13 @@ class Surroundings:
         place_names: set[str],
         responses: set[str],
         people: set[str],
+        languages: list[str],
     ) -> None:
         self.sensors = {sensor.id: sensor for sensor in sensors}
         self.places = {place.id: place for place in places}
         self.sensor_names, self.type_names, self.place_names = sensor_names, type_names, place_names
         self.responses, self.people = responses, people
+        self.languages = languages
 
     @property
     def whole(self) -> bool:

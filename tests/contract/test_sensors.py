@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,17 @@ REAL = Path("../shared/payloads")
 GOOD: dict[str, tuple[str, list[Sample]]] = {
     "zigbee2mqtt": ('{"contact":false,"battery":97}', [Sample(Quantity.OPEN, True), Sample(Quantity.BATTERY, 97.0)]),
     "json": ('{"taken":true,"temperature":-3.5}', [Sample(Quantity.TEMPERATURE, -3.5), Sample(Quantity.TAKEN, True)]),
+    "aed": (
+        '{"present":false,"door":"open","battery":97,"battery_low":false,"tamper":false,"time":"2026-10-03T14:02:09Z"}',
+        [
+            Sample(Quantity.PRESENT, False),
+            Sample(Quantity.TAKEN, True),
+            Sample(Quantity.OPEN, True),
+            Sample(Quantity.BATTERY, 97.0),
+            Sample(Quantity.BATTERY_LOW, False),
+            Sample(Quantity.TAMPER, False),
+        ],
+    ),
     "badge": ('{"badge":"0471A2","granted":true}', [Sample(Quantity.BADGE, "0471A2")]),
 }
 
@@ -27,6 +39,8 @@ HOSTILE = [
     b'{"temperature":NaN}', b'{"temperature":"cat"}', b'{"temperature":{"value":21}}',
     b'{"open":"cat","contact":"cat"}',
     b'{"state":[],"badge":5,"granted":"yes","online":"no"}', b'{"action":17,"state":false,"last_seen":{},"time":[]}',
+    b'{"present":"cat","taken":"cat","door":"cat","battery":"cat"}',
+    b'{"battery":' + b"9" * 400 + b"}", b'{"open":' + b"9" * 5000 + b"}", b'{"battery":1e400}',
     "{\"température\":21,\"🔥\":true}".encode(), b'{"' + b"x" * 10_000 + b'":1}',
 ]  # fmt: skip
 
@@ -69,7 +83,7 @@ def test_its_ranges_are_ranges(name: str) -> None:
 
 
 def test_an_unknown_decoder_names_those_there_are() -> None:
-    with pytest.raises(ConfigurationError, match="no decoder 'zigbee'; there are badge, json, zigbee2mqtt"):
+    with pytest.raises(ConfigurationError, match="no decoder 'zigbee'; there are aed, badge, json, zigbee2mqtt"):
         sensors.find("zigbee")
     with pytest.raises(ConfigurationError, match="badge has no options; remove at"):
         sensors.find("badge", {"at": 1})
@@ -238,3 +252,54 @@ def test_only_a_granted_badge_is_a_badge() -> None:
     ):
         with pytest.raises(Malformed):
             decoded("badge", wrong)
+
+
+# --- aed --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("payload", "said"),
+    [
+        ('{"present":true}', {"present": True, "taken": False}),
+        ('{"taken":true}', {"present": False, "taken": True}),
+        ('{"taken":false,"present":true}', {"present": True, "taken": False}),
+        ('{"door":"shut"}', {"open": False}),
+        ('{"door":"closed"}', {"open": False}),
+        ('{"door":"open","present":null}', {"open": True}),
+        ('{"battery":12}', {"battery": 12.0}),
+        ('{"battery_low":true,"tamper":true}', {"battery_low": True, "tamper": True}),
+        ('{"present":true,"firmware":"1.2"}', {"present": True, "taken": False}),
+    ],
+)
+def test_a_cabinet_says(payload: str, said: dict[str, object]) -> None:
+    assert {s.quantity: s.value for s in decoded("aed", payload)} == said
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        ('{"present":"cat"}', "present is 'cat'; expected true or false"),
+        ('{"taken":1}', "taken is 1; expected true or false"),
+        ('{"present":true,"taken":true}', "present and taken are both True"),
+        ('{"present":false,"taken":false}', "present and taken are both False"),
+        ('{"door":"ajar"}', "door is 'ajar'; expected 'open' or 'shut'"),
+        ('{"door":[]}', "door is"),
+        ('{"battery":"97"}', "battery is '97'; expected a number of percent"),
+        ('{"battery":true}', "battery is True"),
+        ('{"battery":1e30}', "battery is 1e"),
+        ('{"tamper":"no"}', "tamper is 'no'"),
+        ("{}", "none of present, taken, door"),
+        ('{"time":"2026-10-03T14:02:09Z"}', "none of present, taken, door"),
+    ],
+)
+def test_of_a_cabinet_nothing_is_guessed(payload: str, reason: str) -> None:
+    with pytest.raises(Malformed, match=re.escape(reason)):
+        decoded("aed", payload)
+
+
+def test_a_cabinet_may_know_the_time() -> None:
+    time_of = sensors.find("aed").time_of
+    assert time_of is not None
+    assert time_of(Payload(b'{"present":true,"time":"2024-11-23T14:14:13.250Z"}')) == 1_732_371_253_250_000
+    assert time_of(Payload(b'{"present":true,"time":"2024-11-23T14:14:13"}')) is None
+    assert time_of(Payload(b'{"present":true}')) is None

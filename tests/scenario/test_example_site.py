@@ -35,9 +35,13 @@ def test_every_rule_finds_what_the_examples_beside_it_say() -> None:
 def test_it_can_call_nobody(airport: Site) -> None:
     assert airport.demo
     assert airport.channels[0].settings["base_url"] == "phones"
-    numbers = [number for person in airport.people for number in person.addresses.values()]
+    numbers = [person.addresses["sms"] for person in airport.people]
     assert all(number.startswith("+3363998") for number in numbers)  # reserved for fiction
     assert len(set(numbers)) == len(numbers)
+    assert all(
+        person.addresses.get("voice", number) == number for person, number in zip(airport.people, numbers, strict=True)
+    )
+    assert all(person.addresses.get("email", "x.example").endswith(".example") for person in airport.people)
 
 
 def test_at_every_hour_of_the_week_somebody_who_may_enter_is_on_every_ladder(airport: Site) -> None:
