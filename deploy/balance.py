@@ -21,7 +21,16 @@ from vorab import wire
 from vorab.model import Breach, Delivery, Edge, Priority, ResponseId, RuleId, SensorId, breach_id
 
 RULE, SUBJECT, RESPONSE = RuleId("vorab-balance"), SensorId("vorab"), ResponseId("instruments")
-
+CAUSE = {
+    "en": "Something on the way was lost or counted twice",
+    "de": "Unterwegs ging etwas verloren oder wurde doppelt gezählt",
+    "fr": "Quelque chose s'est perdu en route ou a été compté deux fois",
+}
+ACTION = {
+    "en": "Compare the sums: vorab log",
+    "de": "Die Summen vergleichen: vorab log",
+    "fr": "Comparer les sommes : vorab log",
+}
 
 Run = tuple[str, int]  #: an ingest, and when it was started
 
@@ -99,8 +108,8 @@ def _breach(tx: Transaction, what: str) -> Breach:
         respond=RESPONSE,
         rules_hash="",
         note=what,
-        cause="Something on the way was lost or counted twice",
-        action="Compare the sums: vorab log",
+        cause=CAUSE,
+        action=ACTION,
     )
 
 

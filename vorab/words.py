@@ -155,6 +155,22 @@ NOTES: dict[str, dict[str, str]] = {
         "late: measured": "verspätet: gemessen",
         "rule removed": "Regel entfernt",
         "the sums close again": "die Summen gehen wieder auf",
+        "messages of": "Meldungen von",
+        "messages": "Nachrichten",
+        "breaches": "Verstöße",
+        "run": "Lauf",
+        "stored": "gespeichert",
+        "duplicate": "doppelt",
+        "ignored": "übergangen",
+        "quarantined": "in Quarantäne",
+        "opened": "eröffnet",
+        "attached": "zugeordnet",
+        "suppressed": "unterdrückt",
+        "overtaken": "überholt",
+        "delivered": "zugestellt",
+        "waiting": "wartend",
+        "given up": "aufgegeben",
+        "missing": "fehlen",
     },
     "fr": {
         "unverified": "non vérifié",
@@ -173,6 +189,21 @@ NOTES: dict[str, dict[str, str]] = {
         "late: measured": "en retard : mesuré à",
         "rule removed": "règle supprimée",
         "the sums close again": "les sommes concordent à nouveau",
+        "messages of": "messages de",
+        "breaches": "infractions",
+        "run": "exécution",
+        "stored": "enregistrés",
+        "duplicate": "en double",
+        "ignored": "ignorés",
+        "quarantined": "en quarantaine",
+        "opened": "ouverts",
+        "attached": "rattachés",
+        "suppressed": "supprimés",
+        "overtaken": "dépassés",
+        "delivered": "remis",
+        "waiting": "en attente",
+        "given up": "abandonnés",
+        "missing": "manquants",
     },
 }
 
@@ -185,7 +216,7 @@ CHANNELS: dict[str, Three] = {
 }
 
 #: Why somebody is asked or not, as `workflows.nearest` and `workflows.duty` say it, and in the other languages.
-REASONS: list[Three] = [
+REASONS: tuple[Three, ...] = (
     ("on duty until {}", "im Dienst bis {}", "de service jusqu'à {}"),
     ("off duty until {}", "nicht im Dienst bis {}", "pas de service jusqu'à {}"),
     ("on duty", "im Dienst", "de service"),
@@ -207,7 +238,7 @@ REASONS: list[Three] = [
         "hat {} in Arbeit, zählt {} min mehr",
         "en a {} en cours, compte {} min de plus",
     ),
-]
+)
 
 _INSIDE: dict[str, Three] = {
     **CHANNELS,
@@ -226,24 +257,36 @@ _ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|\+00:00)")
 
 def reason(text: str, language: str) -> str:
     """A candidate's reason in this language; one that we do not know, such as a role, as it is."""
-    if language == LANGUAGES[0]:
-        return text
+    return phrase(text, language, REASONS)
+
+
+def phrase(text: str, language: str, table: tuple[Three, ...]) -> str:
+    """What another part says in English, by the first sentence of the table that fits; else as it is.
+
+    `{}` stands for anything, in every language at the same place or, by number, at another.
+    """
     number = LANGUAGES.index(language)
-    for pattern, three in _patterns():
+    for pattern, three in _patterns(table) if number else ():
         if found := pattern.fullmatch(text):
-            return three[number].format(
-                *(_WORD.sub(lambda one: _INSIDE[one[0]][number], part) for part in found.groups())
-            )
+            inside = (_WORD.sub(lambda one: _INSIDE[one[0]][number], part) for part in found.groups())
+            return three[number].format(*inside)
     return text
 
 
 def note(text: str, language: str, zone: ZoneInfo) -> str:
     """The note of a breach in this language, its instants as the time of day in this zone."""
-    for ours, theirs in NOTES[language].items():
-        text = re.sub(rf"(?<![\w-]){re.escape(ours)}(?![\w-])", theirs, text)
+    if theirs := NOTES[language]:
+        text = _known(language).sub(lambda found: theirs[found[0]], text)
     return _ISO.sub(lambda found: datetime.fromisoformat(found[0]).astimezone(zone).strftime("%H:%M"), text)
 
 
 @cache
-def _patterns() -> list[tuple[re.Pattern[str], Three]]:
-    return [(re.compile(re.escape(three[0]).replace(r"\{\}", "(.+)"), re.DOTALL), three) for three in REASONS]
+def _known(language: str) -> re.Pattern[str]:
+    """Whole words, the longest first; not those inside the name of a sensor."""
+    words = sorted(NOTES[language], key=len, reverse=True)
+    return re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, words))})(?![\w-])")
+
+
+@cache
+def _patterns(table: tuple[Three, ...]) -> list[tuple[re.Pattern[str], Three]]:
+    return [(re.compile(re.escape(three[0]).replace(r"\{\}", "(.+)"), re.DOTALL), three) for three in table]
