@@ -16,9 +16,10 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-#: What the operator may.  `public` and `provider` need nobody: the sign-in page, and webhooks that check a signature.
+#: What the operator may.  Who has one of the open ones need not be signed in: the sign-in page, webhooks that check a
+#: signature, and the pages behind the links in messages, where the address itself is the right.
 RIGHTS = frozenset({"view", "answer", "talk", "demo"})
-OPEN_RIGHTS = frozenset({"public", "provider"})
+OPEN_RIGHTS = frozenset({"public", "provider", "link"})
 
 MAX_BODY = 64 * 1024
 BODY_WITHIN_S = 5.0
@@ -51,7 +52,8 @@ class Right:
             return None
         if request.method not in ("GET", "HEAD"):
             _from_our_own_page(request)
-        if self.name == "public":
+            _read_as(request, "application/x-www-form-urlencoded" if self.name == "link" else "application/json")
+        if self.name in OPEN_RIGHTS:
             return None
         session = self._sessions.read(request.cookies.get(self._cookie, ""))
         if session is None:
@@ -60,14 +62,18 @@ class Right:
 
 
 def _from_our_own_page(request: Request) -> None:
-    """A write comes from a page of ours, says the browser; and it is JSON, which no foreign form can send."""
+    """A write comes from a page of ours, says the browser."""
     origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
     if (origin is None and site is None) or site not in (None, "same-origin"):
         raise HTTPException(403, "a write must come from a page of this console")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+    if origin is not None and origin.partition("://")[2] != request.headers.get("host"):
         raise HTTPException(403, "a write must come from a page of this console")
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise HTTPException(415, "only application/json is read here")
+
+
+def _read_as(request: Request, media_type: str) -> None:
+    """JSON no foreign form can send; a page behind a link has no script, and sends a form."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != media_type:
+        raise HTTPException(415, f"only {media_type} is read here")
 
 
 class Gate:

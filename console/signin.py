@@ -162,13 +162,16 @@ class Tries:
     def wait_s(self, address: str) -> int:
         """0, and a secret from this address may be checked; else the seconds until one may be."""
         now = self._now()
-        wrong = self._wrong.get(address)
-        often = wrong is not None and len(wrong) == TRIES and now < wrong[0] + WINDOW
-        checks = self._slow if often else self._checks
+        checks = self._slow if self.often(address) else self._checks
         if len(checks) == checks.maxlen and now < checks[0] + SECOND:
             return 1
         checks.append(now)
         return 0
+
+    def often(self, address: str) -> bool:
+        """Whether this address has lately tried what was wrong as often as anybody may."""
+        wrong = self._wrong.get(address)
+        return wrong is not None and len(wrong) == TRIES and self._now() < wrong[0] + WINDOW
 
     def wrong(self, address: str) -> None:
         """The secret that came from this address was wrong."""

@@ -266,7 +266,7 @@ def _views(facts: Facts, language: str, zone: ZoneInfo, *, aloud: bool) -> Itera
         "action": ", ".join(clauses),
         "code": facts.code,
         "owner": {"": words.somebody, DESK: words.desk}.get(facts.owner, facts.owner),
-        "time": _clock(facts.at, zone),
+        "time": clock(facts.at, zone),
         "broken": breach.edge is not Edge.CLEARED,
         "reasons": ", ".join(reasons),
         "link": facts.link,
@@ -275,7 +275,7 @@ def _views(facts: Facts, language: str, zone: ZoneInfo, *, aloud: bool) -> Itera
         "needed": facts.needed,
         "joined": facts.joined,
         "trouble": _trouble(breach, words) or what,  # "warmer than it should be (28.1 °C)"
-        "expected": "" if facts.expected is None else _clock(facts.expected, zone),
+        "expected": "" if facts.expected is None else clock(facts.expected, zone),
         "minutes": "" if facts.expected is None else str(max(1, -(-(facts.expected - facts.at) // MINUTE))),
         "rule": breach.rule,  # the names of recordings
         "place": facts.place.id if facts.place else "",
@@ -366,7 +366,8 @@ def _note(note: str, words: Words, zone: ZoneInfo) -> str:
     return _ISO.sub(lambda found: _local(datetime.fromisoformat(found[0]), zone), note)
 
 
-def _clock(at: Instant, zone: ZoneInfo) -> str:
+def clock(at: Instant, zone: ZoneInfo) -> str:
+    """03:14, at the site."""
     return _local(datetime.fromtimestamp(at // SECOND, UTC), zone)
 
 

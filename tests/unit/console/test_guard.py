@@ -52,6 +52,7 @@ def test_a_browser_without_a_session_is_led_to_the_sign_in_page(bench: Bench) ->
         {"origin": "http://localhost", "sec-fetch-site": "cross-site"},
         {"origin": "http://localhost", "sec-fetch-site": "same-site"},
         {"origin": ""},
+        {"origin": "http://["},
     ],
 )
 def test_a_write_from_another_site_is_refused(browser: Browser, path: str, headers: dict[str, str]) -> None:
