@@ -95,7 +95,7 @@ class Call:
         return " ".join(said.text for said in self.said)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Calls(Exchange):
     """The calls of one account, and who picks them up.  Whoever is on the telephone is busy for the next."""
 

@@ -116,7 +116,7 @@ class Broken(Exception):
         self.seconds = seconds
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Exchange:
     """One account.  For all threads: what changes, changes under `changed`."""
 

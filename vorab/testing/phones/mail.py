@@ -9,7 +9,7 @@ from vorab.testing.phones.exchange import Exchange
 PICTURES = ("image/jpeg", "image/png")
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Mails(Exchange):
     """Every mailbox."""
 
@@ -17,10 +17,11 @@ class Mails(Exchange):
 
     def mail(self, message: EmailMessage) -> None:
         """It lies in the mailbox of everybody it is addressed to."""
-        told = f"{message.get('Subject', '')}\n\n{_text(message)}".strip()
+        text = f"{message.get('Subject', '')}\n\n{_text(message)}".strip()
         with self.changed:
-            for _, address in getaddresses([str(to) for name in ("To", "Cc") for to in message.get_all(name, [])]):
-                entry = self._note("mail", address, told, str(message.get("Message-ID", "")))
+            to = getaddresses([str(told) for name in ("To", "Cc") for told in message.get_all(name, [])])
+            for address in [address for _, address in to if address]:
+                entry = self._note("mail", address, text, str(message.get("Message-ID", "")))
                 self.mails[entry.number] = message
 
     def picture(self, number: int) -> tuple[str, bytes] | None:

@@ -30,7 +30,7 @@ class Message:
     plan: deque[tuple[Instant, str, int | None]] = field(default_factory=deque)  #: what will be reported, and when
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Messages(Exchange):
     """The messages of one account."""
 

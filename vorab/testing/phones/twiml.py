@@ -80,8 +80,10 @@ def _verbs(parent: Element, url: str, warnings: list[str]) -> Iterator[Verb]:
     for element in parent:
         inner = parent.tag == "Gather"
         match element.tag:
+            case "Say" if text := " ".join("".join(element.itertext()).split()):
+                yield Say(text, element.get("language", "en-US"))
             case "Say":
-                yield Say(" ".join("".join(element.itertext()).split()), element.get("language", "en-US"))
+                warnings.append("13520 Say: there is no text")
             case "Play":
                 yield Play(urljoin(url, (element.text or "").strip()))
             case "Pause":

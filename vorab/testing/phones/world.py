@@ -17,7 +17,7 @@ from vorab.testing.phones.messages import Messages
 __all__ = ["Broken", "Fault", "Form", "Line", "PhoneWorld", "Post", "Received", "Reports"]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class PhoneWorld(Messages, Calls, Mails):
     """One account with its messages and calls, every mailbox, and every handset of the world.  For all threads."""
 
