@@ -8,7 +8,6 @@ MQTT as well, with takings in it; each storm is a site of its own.  Goal: p99 �
 
 import argparse
 import contextlib
-import http.client
 import json
 import os
 import queue
@@ -17,15 +16,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
-from uuid import uuid4
 
+from benchmarks.desk import Desk, await_console
 from benchmarks.latency import await_drained, await_polled, process
 from benchmarks.load import Publisher, around
 from benchmarks.measure import percentile, table
-from benchmarks.site import SENDER, number
+from benchmarks.site import DESK, SENDER, number
 from console.signin import first_secret
 from deploy import broker, runtime
 from deploy.run import DEMO_ACCOUNT, children, free_port
@@ -34,7 +32,6 @@ from deploy.site.load import load
 STORM_S = 10.0
 IN_A_STORM = 8  #: takings
 PACE_S = 0.2  #: between two takings when calm
-DESK = "control-room"
 ASKED = 4  #: people
 BLOCK = 10_000  #: sensors written in one line of the site file
 WITHIN_S = 60.0  #: a taking that takes longer has not arrived
@@ -74,71 +71,6 @@ def main(argv: list[str]) -> int:
     return 0 if result["p99_ms"] <= 1000 and result["storm_max_ms"] <= 3000 else 1
 
 
-@dataclass
-class Desk(threading.Thread):
-    """A browser at the desk, as far as it matters: signed in, its shift started, the stream read without a pause."""
-
-    port: int
-    secret: str
-    frames: dict[str, int] = field(default_factory=dict)  #: sensor → CLOCK_MONOTONIC ns of its first frame
-    incidents: dict[str, str] = field(default_factory=dict)  #: incident → sensor
-    open: threading.Event = field(default_factory=threading.Event)
-    stop: threading.Event = field(default_factory=threading.Event)
-
-    def __post_init__(self) -> None:
-        super().__init__(daemon=True)
-        self.page = str(uuid4())
-        self.cookie = ""
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def ask(self, method: str, path: str, body: object = None) -> http.client.HTTPResponse:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        origin = f"http://127.0.0.1:{self.port}"
-        headers = {"content-type": "application/json", "origin": origin, "cookie": self.cookie}
-        connection.request(method, path, None if body is None else json.dumps(body), headers)
-        return connection.getresponse()
-
-    def sign_in(self) -> None:
-        answer = self.ask("POST", "/api/session", {"name": "operator", "secret": self.secret})
-        if answer.status != 200:
-            raise SystemExit(f"the desk could not sign in: {answer.status}")
-        self.cookie = answer.headers["set-cookie"].partition(";")[0]
-        self.beat()
-
-    def beat(self) -> None:
-        status = self.ask("POST", "/api/shift", {"page": self.page, "desk": DESK}).status
-        if status != 204:
-            raise SystemExit(f"the shift could not be started: {status}")
-
-    def run(self) -> None:
-        stream = self.ask("GET", "/api/stream")
-        threading.Thread(target=self._beats, daemon=True).start()
-        event = ""
-        while not self.stop.is_set():
-            line = stream.readline()
-            if line.startswith(b"event: "):
-                event = line[7:].strip().decode()
-                self.open.set()
-            elif line.startswith(b"data: ") and event == "incident":
-                self._see(json.loads(line[6:]))
-            if event == "resync" and line == b"\n":
-                for incident in json.loads(self.ask("GET", "/api/incidents").read())["incidents"]:
-                    self._see(incident)
-            if not line:
-                return
-
-    def _see(self, incident: dict[str, str]) -> None:
-        if incident["subject"].startswith("aed-"):
-            self.incidents.setdefault(incident["id"], incident["subject"])
-            self.frames.setdefault(incident["subject"], time.monotonic_ns())
-
-    def _beats(self) -> None:
-        while not self.stop.wait(5):
-            self.beat()
-
-
 def _run(data: Path, takings: int, breaches: int) -> list[float]:
     """Milliseconds of each taking.  Raises SystemExit when one has not arrived: then there is no figure."""
     data.mkdir(parents=True)
@@ -161,7 +93,7 @@ def _run(data: Path, takings: int, breaches: int) -> list[float]:
         await_drained(data / "capture.db", within_s=120)
         await_polled(data / "contact.db", within_s=120)
         desk = Desk(console_port, secret)
-        _await_console(console_port)
+        await_console(console_port)
         desk.sign_in()
         desk.start()
         desk.open.wait(30)
@@ -201,18 +133,6 @@ def _publish(port: int, takings: int, breaches: int) -> dict[str, int]:
     if breaches:
         finished.get(timeout=300)
     return taken
-
-
-def _await_console(port: int) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-            connection.request("GET", "/api/health")
-            if connection.getresponse().status == 200:
-                return
-        time.sleep(0.1)
-    raise SystemExit("the console did not start")
 
 
 def _await_frames(desk: Desk, wanted: int) -> None:

@@ -1,9 +1,11 @@
 """Capture and contact are killed with SIGKILL, at random moments and at every named commit point, while messages flow.
 
 500 readings a second through Mosquitto, 5 % of them breaching, each breach another sensor whose name is in the text;
-200 recipients; a provider that takes 150 ms to answer.  Afterwards: every reading that the broker acknowledged to its
-publisher is in the log, every breaching one was shown by a handset (waiting counts as lost).  Goal: lost 0; a duplicate
-in at most one of 60 kills, one, and listed by the product; work in flight in at least 80 % of the kills.
+200 recipients, each asked by all of `--channels` at once; a provider that takes 150 ms to answer.  Afterwards: every
+reading that the broker acknowledged to its publisher is in the log, every breaching one was shown by a handset (sms),
+was heard on a telephone that was picked up (voice), and came to an open desk (desktop); waiting counts as lost.
+Goal: lost 0; a duplicate in at most one of 60 kills, one, and listed by the product; work in flight in at least 80 % of
+the kills.
 """
 
 import argparse
@@ -25,15 +27,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks import site as bench_site
+from benchmarks.desk import Desk, await_console
 from benchmarks.latency import await_drained
 from benchmarks.load import Publisher
 from benchmarks.measure import table
+from benchmarks.site import number as number_of
+from console.signin import first_secret
 from deploy import broker, runtime
 from deploy.log.sqlite import open_reader
 from deploy.run import DEMO_ACCOUNT, Child, children, free_port
 from deploy.site.load import load
 from vorab.model import Instant, Quantity, Record
-from vorab.testing.phones import Fault, PhoneWorld, serve
+from vorab.testing.phones import Fault, Line, PhoneWorld, Received, serve
+from vorab.testing.phones.__main__ import post
 
 RECIPIENTS = 200
 BREACH_EVERY = 20  #: 5 %
@@ -108,13 +114,14 @@ def main(argv: list[str]) -> int:
     options.add_argument("--kills", type=int, default=60)
     options.add_argument("--rate", type=int, default=500, help="readings a second")
     options.add_argument("--seed", type=int, default=1, help="of the moments and the order of the kills")
+    options.add_argument("--channels", default="sms", help="of sms, voice and desktop, with commas between them")
     options.add_argument("--keep", action="store_true", help="leave the data folder for a look")
     options.add_argument("--json", action="store_true", help="one object in one line")
     chosen = options.parse_args(argv)
     data = Path("data/benchmark-crash").resolve()
     shutil.rmtree(data, ignore_errors=True)
     data.mkdir(parents=True)
-    result, plan = _run(data, chosen.kills, chosen.rate, random.Random(chosen.seed))
+    result, plan = _run(data, chosen.kills, chosen.rate, random.Random(chosen.seed), chosen.channels.split(","))
     if chosen.json:
         print(json.dumps(result))
     else:
@@ -136,7 +143,9 @@ def schedule(kills: int) -> list[tuple[str, str]]:
     return [(process, next(rounds[process])) for process in itertools.islice(itertools.cycle(WHERE), kills)]
 
 
-def _run(data: Path, kills: int, rate: int, chance: random.Random) -> tuple[dict[str, float], list[str]]:
+def _run(
+    data: Path, kills: int, rate: int, chance: random.Random, channels: list[str]
+) -> tuple[dict[str, float], list[str]]:
     per_recipient = -(-kills * BREACHES_A_KILL // RECIPIENTS)
     alerting = {f"warm-{z}-{{0..{per_recipient - 1}}}": f"z{z}" for z in range(1, RECIPIENTS + 1)}
     subjects = [f"warm-{z}-{i}" for i in range(per_recipient) for z in range(1, RECIPIENTS + 1)]
@@ -144,22 +153,37 @@ def _run(data: Path, kills: int, rate: int, chance: random.Random) -> tuple[dict
     os.environ |= {"VORAB_SMS_ACCOUNT": DEMO_ACCOUNT, "VORAB_SMS_TOKEN": "0" * 32}
     base_url = f"http://127.0.0.1:{provider_port}"
     bench_site.write(
-        data / "site", watched="load-{0..999}", alerting=alerting, recipients=RECIPIENTS, base_url=base_url
+        data / "site",
+        watched="load-{0..999}",
+        alerting=alerting,
+        recipients=RECIPIENTS,
+        base_url=base_url,
+        channels=channels,
     )
     site = load(data / "site")
-    world = PhoneWorld(Wall(), DEMO_ACCOUNT, "0" * 32)
+    world = PhoneWorld(Wall(), DEMO_ACCOUNT, "0" * 32, post=post)
+    world.lines = {number_of(person): Line.LISTENS for person in range(RECIPIENTS + 1)}
     world.fail(Fault.SLOW, times=10**9, seconds=PROVIDER_TAKES_S)
     with contextlib.ExitStack() as stack:
         server = serve(world, "127.0.0.1", provider_port)
         stack.callback(server.shutdown)
         mosquitto = broker.start(site, data)
         stack.callback(mosquitto.stop)
-        runtime.write(data, runtime.Runtime(mosquitto.host, mosquitto.port, free_port(8080)))
-        running = {child.name: child for child in children(data / "site", data, {}) if child.name != "console"}
+        console_port, secret = free_port(8080), first_secret(data)
+        assert secret
+        runtime.write(data, runtime.Runtime(mosquitto.host, mosquitto.port, console_port))
+        needed = ("contact", "capture", "console") if channels != ["sms"] else ("contact", "capture")
+        running = {child.name: child for child in children(data / "site", data, {}) if child.name in needed}
         for child in running.values():
             child.start()
             stack.callback(child.stop, 10.0)
         await_drained(data / "capture.db", within_s=60)
+        desk = Desk(console_port, secret, watched="warm-")
+        if "desktop" in channels:
+            await_console(console_port)
+            desk.sign_in()
+            desk.start()
+            desk.open.wait(30)
         flow = Flow(mosquitto.port, rate, subjects)
         flow.start()
         plan = schedule(kills)
@@ -180,19 +204,20 @@ def _run(data: Path, kills: int, rate: int, chance: random.Random) -> tuple[dict
         expected = [
             subjects[n // BREACH_EVERY] for n in range(flow.acknowledged) if n % BREACH_EVERY == BREACH_EVERY - 1
         ]
-        shown = _await_handsets(world, expected)
+        shown = _await_shown(world, desk, channels, expected)
         lost_readings = _missing_in_log(data / "capture.db", flow.acknowledged)
-    counts = collections.Counter(shown)
-    lost = [name for name in expected if name not in counts]
-    twice = {name: count - 1 for name, count in counts.items() if count > 1}
+    counts = {channel: collections.Counter(found) for channel, found in shown.items()}
+    lost = {channel: sum(name not in counted for name in expected) for channel, counted in counts.items()}
+    twice = [(name, count - 1) for counted in counts.values() for name, count in counted.items() if count > 1]
     listed = _listed_duplicates(data / "contact.db")
     result: dict[str, float] = {
         "kills": done,
         "readings": flow.acknowledged,
         "breaches": len(expected),
-        "lost": len(lost) + lost_readings,
-        "duplicates": sum(twice.values()),
-        "duplicates_listed": sum(count for name, count in twice.items() if name in listed),
+        "lost": sum(lost.values()) + lost_readings,
+        **({f"lost_{channel}": count for channel, count in lost.items()} if len(channels) > 1 else {}),
+        "duplicates": sum(count for _, count in twice),
+        "duplicates_listed": sum(count for name, count in twice if name in listed),
         "in_flight_share": round(in_flight / max(done, 1), 3),
     }
     return result, [f"{process} at {where}" for process, where in plan[:done]]
@@ -247,18 +272,28 @@ def _missing_in_log(path: Path, acknowledged: int) -> int:
         return len(set(range(acknowledged)) - _numbers(log.records(1)))
 
 
-def _await_handsets(world: PhoneWorld, expected: list[str]) -> list[str]:
-    """The sensors named on handsets, once all are there or nothing has moved for 60 s."""
+def _await_shown(world: PhoneWorld, desk: Desk, channels: list[str], expected: list[str]) -> dict[str, list[str]]:
+    """By channel, the sensors that were shown or heard, once all are there or nothing has moved for 60 s."""
     best, moved_at = -1, time.monotonic()
     while True:
-        world.tick()
-        shown = [entry.text.split()[0] for entry in list(world.ledger) if not entry.written]
-        missing = len(set(expected) - set(shown))
+        entries = [entry for entry in list(world.ledger) if not entry.written]
+        shown = {channel: _named(entries, KINDS[channel]) for channel in channels if channel in KINDS}
+        if "desktop" in channels:
+            shown["desktop"] = list(desk.frames)
+        missing = sum(len(set(expected) - set(found)) for found in shown.values())
         if missing == 0 or time.monotonic() - moved_at > 60:
             return shown
         if missing != best:
             best, moved_at = missing, time.monotonic()
         time.sleep(0.5)
+
+
+def _named(entries: Iterable[Received], kind: str) -> list[str]:
+    """A call is heard once for each time that it is picked up; what is said twice in it is one."""
+    return [entry.text.split()[0] for entry in entries if entry.kind == kind and entry.text]
+
+
+KINDS = {"sms": "sms", "voice": "call"}
 
 
 def _listed_duplicates(path: Path) -> set[str]:

@@ -1,8 +1,10 @@
 """Writes the site folder of a benchmark: climate sensors, one rule, and as many recipients as wanted."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 SENDER = "+33639980000"
+DESK = "control-room"  #: everybody's
 
 
 def number(person: int) -> str:
@@ -10,26 +12,44 @@ def number(person: int) -> str:
     return f"+3363998{person:04d}"
 
 
-def write(folder: Path, *, watched: str, alerting: dict[str, str], recipients: int, base_url: str) -> None:
+def _address(channel: str, person: int) -> str:
+    return DESK if channel == "desktop" else f'"{number(person)}"'
+
+
+def write(
+    folder: Path,
+    *,
+    watched: str,
+    alerting: dict[str, str],
+    recipients: int,
+    base_url: str,
+    channels: Sequence[str] = ("sms",),
+) -> None:
     """A site with these sensors: `watched` (a pattern such as load-{0..999}) never breaks a limit; `alerting` maps a
     pattern to the recipient's place (z1, z2, …).  Each recipient waits at his own place, so he is the nearest there.
 
-    The text of a request is the sensor and the code; no limit per person bites.
+    The text of a request is the sensor and the code; no limit per person bites.  He is asked by all `channels` at once.
     """
     (folder / "rules").mkdir(parents=True)
     (folder / "templates" / "sms" / "en").mkdir(parents=True)
     (folder / "templates/sms/en/request.txt").write_text("{{ sensor }} is too warm. Reply {{ code }}\n")
+    if "voice" in channels:
+        (folder / "templates" / "voice" / "en").mkdir(parents=True)
+        (folder / "templates/voice/en/request.txt").write_text("{{ sensor }} is too warm.\n")
+    account = "    account_sid: env:VORAB_SMS_ACCOUNT\n    auth_token: env:VORAB_SMS_TOKEN\n"
+    account += f'    sender: "{SENDER}"\n    base_url: {base_url}\n    allow_private: true\n'
+    ways = {"desktop": "    limits: { 1h: 1000000 }\n"}
+    ways |= dict.fromkeys(("sms", "voice"), f"{account}    limits: {{ 1h: 1000000 }}\n")
     (folder / "site.yaml").write_text(
-        "name: bench\ntime_zone: UTC\nlanguages: [en]\ndemo: true\n"
-        "channels:\n  sms:\n    account_sid: env:VORAB_SMS_ACCOUNT\n    auth_token: env:VORAB_SMS_TOKEN\n"
-        f'    sender: "{SENDER}"\n    base_url: {base_url}\n    allow_private: true\n    limits: {{ 1h: 1000000 }}\n'
+        "name: bench\ntime_zone: UTC\nlanguages: [en]\ndemo: true\nchannels:\n"
+        + "".join(f"  {channel}:\n{ways[channel]}" for channel in channels)
     )
     places = ["places:", "  hall: { kind: site }"]
     places += [f"  z{i}: {{ in: hall }}" for i in range(1, recipients + 1)]
     (folder / "places.yaml").write_text("\n".join(places) + "\n")
     people = [
         f"p{i}: {{ name: P{i}, roles: [guard], language: en, duty: 24/7, base: z{i}, "
-        f'addresses: {{ sms: "{number(i)}" }} }}'
+        f"addresses: {{ {', '.join(f'{channel}: {_address(channel, i)}' for channel in channels)} }} }}"
         for i in range(1, recipients + 1)
     ]
     (folder / "people.yaml").write_text("\n".join(people) + "\n")
@@ -42,7 +62,8 @@ def write(folder: Path, *, watched: str, alerting: dict[str, str], recipients: i
     sensors += [f"  {pattern}: {{ type: climate, place: {place} }}" for pattern, place in alerting.items()]
     (folder / "sensors.yaml").write_text("\n".join(sensors) + "\n")
     (folder / "responses.yaml").write_text(
-        "guard:\n  ladder:\n    - { role: guard, count: 1, channels: [sms], wait: 6h }\n"
+        "guard:\n  ladder:\n"
+        f"    - {{ role: guard, count: 1, channels: [{', '.join(channels)}], at_once: true, wait: 6h }}\n"
     )
     (folder / "rules/rooms.yaml").write_text(
         "too-warm:\n  watch: { type: climate }\n  when: { temperature: { above: 26 °C } }\n  priority: high\n"
