@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 
-from notifiers.sms import ERRORS, Settings, Sms, masked
+from notifiers.sms import Settings, Sms
+from notifiers.twilio_account import ERRORS, masked
 from vorab.errors import Malformed, OutcomeUnknown, Refused, TemporaryFailure
 from vorab.model import MINUTE, SECOND, Delivery, Instant, Notification, NotificationId, Priority, Purpose
 from vorab.ports import HttpResponse
