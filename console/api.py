@@ -6,16 +6,18 @@ from uuid import UUID
 from fastapi import Depends, FastAPI, Header, HTTPException, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from msgspec import Struct
+from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict, Field
 
 import vorab
 from console import language, signin
 from console.guard import Right
 from console.plans import Drawing
-from console.ports import Devices, Outside
+from console.ports import Device, Devices, Outside
 from console.signin import OPERATOR, Session, Sessions, Tries, fits
 from console.stream import Stream
 from console.views import Summary, Views, encode, moment
+from console.words import Words
 from vorab.model import DAY, Instant
 from vorab.ports import InboxItem
 
@@ -177,17 +179,25 @@ def _incidents(app: FastAPI, desk: Desk) -> None:
 
 
 def _demo(app: FastAPI, desk: Desk, devices: Devices) -> None:
-    def now() -> dict[str, object]:
+    spoken = Depends(desk.spoken)
+
+    def now(words: Words) -> dict[str, object]:
+        found = [_device(one, words) for one in devices.devices()]
         out = [(moment(one.at), one.topic, one.payload, one.retained) for one in devices.published()]
         names = ("at", "topic", "payload", "retained")
-        return {"devices": devices.devices(), "published": [dict(zip(names, one, strict=True)) for one in out]}
+        return {"devices": found, "published": [dict(zip(names, one, strict=True)) for one in out]}
 
     @app.get("/api/demo/devices", dependencies=[desk.right("view")])
-    def simulated() -> Response:
-        return Json(now())
+    def simulated(views: Annotated[Views, spoken]) -> Response:
+        return Json(now(views.words))
 
     @app.post("/api/demo/devices/{device}/{action}", status_code=202, dependencies=[desk.right("demo")])
-    def press(device: str, action: str) -> Response:
+    def press(device: str, action: str, views: Annotated[Views, spoken]) -> Response:
         if not devices.press(device, action):
             raise HTTPException(404, "no such device or button")
-        return Json(now(), 202)
+        return Json(now(views.words), 202)
+
+
+def _device(one: Device, words: Words) -> Device:
+    actions = [replace(action, label=words.phrase(action.label)) for action in one.actions]
+    return replace(one, state=words.phrase(one.state), actions=actions)

@@ -2,7 +2,7 @@
 
 from urllib.parse import parse_qsl, urlsplit
 
-from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException as StarletteHTTPException
@@ -36,9 +36,7 @@ def create(outside: Outside) -> tuple[FastAPI, Stream]:
     pages.routes(app, desk)
     for path, hooks in outside.hooks.items():
         _webhook(app, desk, path, hooks)
-    app.add_exception_handler(StarletteHTTPException, _refused)
-    app.add_exception_handler(RequestValidationError, _not_understood)
-    app.add_exception_handler(TemporaryFailure, _not_now)
+    _errors(app, desk)
     app.add_middleware(Gate, hosts=frozenset(filter(None, [urlsplit(outside.public_url).hostname])))
     return app, stream
 
@@ -62,19 +60,21 @@ def _webhook(app: FastAPI, desk: Desk, path: str, hooks: Hooks) -> None:
         return Response(called.answer, media_type="text/xml")
 
 
-async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException | StarletteHTTPException)
-    if error.status_code == 401 and "text/html" in request.headers.get("accept", ""):
-        return RedirectResponse("/sign-in", 303)
-    return Json({"error": error.detail}, error.status_code, headers=error.headers)
+def _errors(app: FastAPI, desk: Desk) -> None:
+    @app.exception_handler(StarletteHTTPException)
+    async def refused(request: Request, error: StarletteHTTPException) -> Response:
+        if error.status_code == 401 and "text/html" in request.headers.get("accept", ""):
+            return RedirectResponse("/sign-in", 303)
+        reason = desk.spoken(request).words.phrase(error.detail)
+        return Json({"error": reason}, error.status_code, headers=error.headers)
 
+    @app.exception_handler(RequestValidationError)
+    async def not_understood(_request: Request, error: RequestValidationError) -> Response:
+        """Says which field, never what was in it."""
+        faults = [f"{'.'.join(map(str, fault['loc'][1:]))}: {fault['msg']}" for fault in error.errors()]
+        return Json({"error": "; ".join(faults)}, 422)
 
-async def _not_understood(_request: Request, error: Exception) -> Response:
-    """Says which field, never what was in it."""
-    assert isinstance(error, RequestValidationError)
-    faults = [f"{'.'.join(map(str, fault['loc'][1:]))}: {fault['msg']}" for fault in error.errors()]
-    return Json({"error": "; ".join(faults)}, 422)
-
-
-async def _not_now(_request: Request, error: Exception) -> Response:
-    return Json({"error": str(error)}, 503, headers={"retry-after": "1"})
+    @app.exception_handler(TemporaryFailure)
+    async def not_now(request: Request, error: TemporaryFailure) -> Response:
+        reason = desk.spoken(request).words.phrase(str(error))
+        return Json({"error": reason}, 503, headers={"retry-after": "1"})

@@ -156,7 +156,7 @@ class Views:
             plan=self._plan(place) if place else None,
             camera=bool(place and outside.cameras and outside.cameras.has(place.id)),
             talk=bool(place and outside.talks and outside.talks.has(place.id)),
-            picture=_found(picture) if picture else None,
+            picture=self._found(picture) if picture else None,
             code=incident.code,
             rule=breach.rule,
             cause=self.words.of(breach.cause),
@@ -227,6 +227,6 @@ class Views:
             text=one.text,
         )
 
-
-def _found(picture: Picture) -> Found:
-    return Found(None if picture.taken_at is None else moment(picture.taken_at), picture.sha256, picture.reason)
+    def _found(self, picture: Picture) -> Found:
+        taken_at = None if picture.taken_at is None else moment(picture.taken_at)
+        return Found(taken_at, picture.sha256, self.words.phrase(picture.reason))

@@ -8,7 +8,7 @@ from console import sentences
 from vorab.model import HOUR, MINUTE, SECOND, Answer, Breach, Candidate, Edge, Incident, Said, Span, State, said
 from vorab.ports import Directory
 from vorab.site import Site
-from vorab.words import CHANNELS, LANGUAGES, THINGS, UNITS, Three, note, reason
+from vorab.words import CHANNELS, LANGUAGES, THINGS, UNITS, Three, note, phrase, reason
 from workflows.incident import (
     BreachEdge,
     DeliveryFailed,
@@ -59,6 +59,11 @@ class Words:
 
     def channel(self, name: str) -> str:
         return self._channels.get(name, name)
+
+    def phrase(self, text: str) -> str:
+        """What another part of Vorab says in English; what we do not know, as it is."""
+        code, gap, rest = text.partition(" ") if text[:1].isdigit() else ("", "", text)
+        return f"{code}{gap}{phrase(rest, self.language, sentences.PHRASES)}"
 
     # --- a breach -----------------------------------------------------------------------------------------------------
 
@@ -149,7 +154,7 @@ class Words:
                     "undelivered",
                     channel=self.channel(channel),
                     who=self.person(person),
-                    reason=why or self._said["no_reason"],
+                    reason=self.phrase(why) or self._said["no_reason"],
                 )
             case Talked(by=person, place=place, seconds=seconds):
                 return self._say(
@@ -202,7 +207,7 @@ class Words:
         return self._purposes.get(purpose, purpose)
 
     def receipt(self, state: str, why: str, repeated: bool) -> str:
-        what = self._because(self._receipts.get(state, state), why)
+        what = self._because(self._receipts.get(state, state), self.phrase(why))
         return self._say("sent_twice", what=what) if repeated else what
 
     # --- spans and numbers --------------------------------------------------------------------------------------------

@@ -269,7 +269,7 @@ def phrase(text: str, language: str, table: tuple[Three, ...]) -> str:
     for pattern, three in _patterns(table) if number else ():
         if found := pattern.fullmatch(text):
             inside = (_WORD.sub(lambda one: _INSIDE[one[0]][number], part) for part in found.groups())
-            return three[number].format(*inside)
+            return three[number].format(*(phrase(part, language, table) for part in inside))
     return text
 
 
