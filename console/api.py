@@ -13,7 +13,7 @@ import vorab
 from console import language, signin
 from console.guard import Right
 from console.plans import Drawing
-from console.ports import Device, Devices, Outside
+from console.ports import Device, Devices, Outside, Story
 from console.signin import OPERATOR, Session, Sessions, Tries, fits
 from console.stream import Stream
 from console.views import Summary, Views, encode, moment
@@ -183,9 +183,10 @@ def _demo(app: FastAPI, desk: Desk, devices: Devices) -> None:
 
     def now(words: Words) -> dict[str, object]:
         found = [_device(one, words) for one in devices.devices()]
+        stories = [Story(one.id, words.phrase(one.label), words.phrase(one.line)) for one in devices.stories()]
         out = [(moment(one.at), one.topic, one.payload, one.retained) for one in devices.published()]
         names = ("at", "topic", "payload", "retained")
-        return {"devices": found, "published": [dict(zip(names, one, strict=True)) for one in out]}
+        return {"stories": stories, "devices": found, "published": [dict(zip(names, one, strict=True)) for one in out]}
 
     @app.get("/api/demo/devices", dependencies=[desk.right("view")])
     def simulated(views: Annotated[Views, spoken]) -> Response:
@@ -195,6 +196,12 @@ def _demo(app: FastAPI, desk: Desk, devices: Devices) -> None:
     def press(device: str, action: str, views: Annotated[Views, spoken]) -> Response:
         if not devices.press(device, action):
             raise HTTPException(404, "no such device or button")
+        return Json(now(views.words), 202)
+
+    @app.post("/api/demo/stories/{story}", status_code=202, dependencies=[desk.right("demo")])
+    def play(story: str, views: Annotated[Views, spoken]) -> Response:
+        if not devices.play(story):
+            raise HTTPException(404, "no such story")
         return Json(now(views.words), 202)
 
 

@@ -199,10 +199,20 @@ class Published(Struct, frozen=True):
     retained: bool
 
 
+class Story(Struct, frozen=True):
+    """Something that happens to several simulated devices at the touch of one button."""
+
+    id: str
+    label: str
+    line: str  #: what comes of it
+
+
 class Devices(Protocol):
-    """The simulated devices of a demo site."""
+    """The simulated devices of a demo site; what they say of themselves is English."""
 
     def devices(self) -> list[Device]: ...
+
+    def stories(self) -> list[Story]: ...
 
     def published(self) -> list[Published]:
         """The newest first."""
@@ -210,6 +220,10 @@ class Devices(Protocol):
 
     def press(self, device: str, action: str) -> bool:
         """False = there is no such device or button.  Raises TemporaryFailure when the broker does not take it."""
+        ...
+
+    def play(self, story: str) -> bool:
+        """False = there is no such story.  Raises TemporaryFailure when the broker does not take it."""
         ...
 
 

@@ -87,6 +87,8 @@ PAGES: dict[str, Three] = {
         "Appuyez sur un bouton : le message MQTT de l'appareil apparaît ici, tel qu'il a été publié.",
     ),
     "retained": ("retained", "behalten", "conservé"),
+    "stories": ("What happens today?", "Was passiert heute?", "Que se passe-t-il aujourd'hui ?"),
+    "one_by_one": ("Device by device", "Gerät für Gerät", "Appareil par appareil"),
     "simulated": (
         "Each button makes a simulated device publish over MQTT exactly what a real one publishes.",
         "Jede Taste lässt ein simuliertes Gerät über MQTT genau das veröffentlichen, was ein echtes veröffentlicht.",
@@ -260,6 +262,7 @@ PHRASES: tuple[Three, ...] = (
         "desk: niemand im Verzeichnis hat einen Leitplatz dieses Namens",
         "desk : personne dans l'annuaire n'a de poste de ce nom",
     ),
+    ("not an answer of this page", "keine Antwort dieser Seite", "pas une réponse de cette page"),
     ("the store does not answer: {}", "der Speicher antwortet nicht: {}", "la base ne répond pas : {}"),
     # why a message did not arrive
     ("expired before it could be sent", "abgelaufen, bevor sie gesendet werden konnte", "expiré avant l'envoi"),
@@ -294,6 +297,22 @@ PHRASES: tuple[Three, ...] = (
         "pays interdit au compte",
     ),
     ("no text", "kein Text", "pas de texte"),
+    ("too many calls at once for this account", "zu viele Anrufe zugleich", "trop d'appels à la fois"),
+    ("the account may not call this country", "das Konto darf nicht in dieses Land anrufen", "pays interdit au compte"),
+    ("the account may not call this number", "das Konto darf diese Nummer nicht anrufen", "numéro interdit au compte"),
+    ("the address of our webhooks is not valid", "unsere Webadresse ist ungültig", "notre adresse web n'est pas valable"),
+    ("the sender is not a valid number", "der Absender ist keine gültige Nummer", "l'expéditeur n'est pas valable"),
+    (
+        "a trial account calls verified numbers only",
+        "ein Probekonto ruft nur bestätigte Nummern an",
+        "un compte d'essai n'appelle que les numéros vérifiés",
+    ),
+    ("the call is over", "der Anruf ist vorbei", "l'appel est terminé"),
+    (
+        "without a public_url nobody could answer",
+        "ohne public_url könnte niemand antworten",
+        "sans public_url personne ne pourrait répondre",
+    ),
     (
         "the sender is not a number of this account",
         "der Absender ist keine Nummer dieses Kontos",
@@ -365,4 +384,55 @@ PHRASES: tuple[Three, ...] = (
     ("ready", "bereit", "prêt"),
     ("taken", "entnommen", "pris"),
     ("in its station", "an seinem Platz", "à sa place"),
+    ("Falls silent", "Verstummt", "Se tait"),
+    ("Speaks again", "Meldet sich wieder", "Reparle"),
+    ("silent: nothing is heard of it", "stumm: nichts ist zu hören", "muette : on n'en entend rien"),
+    # the stories of the simulator
+    ("A door stands open", "Eine Tür steht offen", "Une porte reste ouverte"),
+    (
+        "A badge opens gate B12, and nobody shuts it. After 30 s the nearest guard is asked; a minute later his"
+        " telephone rings.",
+        "Ein Ausweis öffnet Gate B12, und niemand schließt es. Nach 30 s wird die nächste Wache gefragt; eine Minute"
+        " später klingelt ihr Telefon.",
+        "Un badge ouvre la porte B12, et personne ne la ferme. Après 30 s, l'agent le plus proche est appelé ; une"
+        " minute plus tard, son téléphone sonne.",
+    ),
+    ("A door opens without a badge", "Eine Tür geht ohne Ausweis auf", "Une porte s'ouvre sans badge"),
+    (
+        "Somebody slips through gate C1. Security is asked at once, and it counts until somebody has looked.",
+        "Jemand schlüpft durch Gate C1. Die Wache wird sofort gefragt, und es gilt, bis jemand nachgesehen hat.",
+        "Quelqu'un se glisse par la porte C1. La sécurité est appelée aussitôt, et cela compte tant que personne"
+        " n'est allé voir.",
+    ),
+    ("A room warms", "Ein Raum wird warm", "Une salle se réchauffe"),
+    (
+        "Café C2 has 31 °C. After a minute maintenance is asked; when somebody goes, the café's manager is told.",
+        "Im Café C2 sind es 31 °C. Nach einer Minute wird die Technik gefragt; geht jemand, erfährt es die Leiterin"
+        " des Cafés.",
+        "Il fait 31 °C au café C2. Après une minute, la maintenance est appelée ; dès que quelqu'un y va, la gérante"
+        " l'apprend.",
+    ),
+    ("The AED is taken", "Der Defibrillator wird entnommen", "Le défibrillateur est pris"),
+    (
+        "Rescue and security hear of it in the same second, on every channel; the cabinet says what to do.",
+        "Rettung und Wache erfahren es in derselben Sekunde, auf allen Wegen; der Schrank sagt, was zu tun ist.",
+        "Secours et sécurité l'apprennent à la même seconde, par tous les canaux ; l'armoire dit quoi faire.",
+    ),
+    ("A sensor dies", "Ein Sensor fällt aus", "Un capteur tombe en panne"),
+    (
+        "The AED's cabinet falls silent. After a minute first aid is asked to look: silence is no all-clear.",
+        "Der Schrank des Defibrillators verstummt. Nach einer Minute soll die Rettung nachsehen: Stille ist keine"
+        " Entwarnung.",
+        "L'armoire du défibrillateur se tait. Après une minute, les secours sont priés d'aller voir : le silence ne"
+        " rassure pas.",
+    ),
+    ("Set everything right again", "Alles wieder in Ordnung bringen", "Tout remettre en ordre"),
+    (
+        "Doors are shut, rooms are cool, the AED is back, every sensor speaks. What a person must close stays open.",
+        "Türen zu, Räume kühl, Defibrillator zurück, jeder Sensor spricht. Was ein Mensch abschließen muss, bleibt"
+        " offen.",
+        "Portes fermées, salles fraîches, défibrillateur remis, capteurs en marche. Ce qu'une personne doit clore"
+        " reste en cours.",
+    ),
+    ("no such story", "diese Geschichte gibt es nicht", "cette histoire n'existe pas"),
 )

@@ -13,22 +13,62 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import ClassVar
 
 from msgspec import Struct
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
-from console.ports import Action, Device, Published
+from console.ports import Action, Device, Published, Story
 from vorab.errors import TemporaryFailure
-from vorab.model import Instant
+from vorab.model import SECOND, Instant, Span
 from vorab.site import Sensor, Site
 
 BEAT_S = 10.0  #: climate values and signs of life
 REMEMBERED = 40  #: messages shown as just gone out
 TAKEN_WITHIN_S = 3.0
-WARM = 25.5  #: °C; shown as alarming above that
+COMFORTABLE, WARM, HOT = 21.5, 25.5, 31.5  #: °C; shown as alarming above the second; a story warms a room to the third
+PASSES = Span(8 * SECOND)  #: how long a door is open when somebody slips through
 BADGE, UNKNOWN_BADGE = "0471", "9999"
+
+#: Whom the stories of the example site happen to; in another demo, to the first device of that type.
+PLAYED_BY = {"door": ("gate-b12-door", "gate-c1-door"), "climate": ("cafe-c2-climate",), "aed": ("aed-b-cabinet",)}
+
+#: As they happen in the example site; the console has these sentences in every language.
+STORIES = [
+    Story(
+        "open",
+        "A door stands open",
+        "A badge opens gate B12, and nobody shuts it. After 30 s the nearest guard is asked; a minute later his"
+        " telephone rings.",
+    ),
+    Story(
+        "unbadged",
+        "A door opens without a badge",
+        "Somebody slips through gate C1. Security is asked at once, and it counts until somebody has looked.",
+    ),
+    Story(
+        "warm",
+        "A room warms",
+        "Café C2 has 31 °C. After a minute maintenance is asked; when somebody goes, the café's manager is told.",
+    ),
+    Story(
+        "taken",
+        "The AED is taken",
+        "Rescue and security hear of it in the same second, on every channel; the cabinet says what to do.",
+    ),
+    Story(
+        "dies",
+        "A sensor dies",
+        "The AED's cabinet falls silent. After a minute first aid is asked to look: silence is no all-clear.",
+    ),
+    Story(
+        "right",
+        "Set everything right again",
+        "Doors are shut, rooms are cool, the AED is back, every sensor speaks. What a person must close stays open.",
+    ),
+]
 
 
 @dataclass
@@ -38,8 +78,10 @@ class Thing:
     sensor: Sensor
     place: str
     is_on: bool = False  #: open, taken; of a gateway: dead
-    temperature: float = 21.5  #: °C
+    is_dead: bool = False  #: it says nothing any more
+    temperature: float = COMFORTABLE  #: °C
     drift: float = field(default_factory=lambda: random.uniform(-0.6, 0.6))  # noqa: S311 - weather, not a secret
+    shuts_at: Instant | None = None  #: by itself
 
 
 class Message(Struct, frozen=True):
@@ -69,6 +111,14 @@ class Kind:
         """Its state in words, and whether that is alarming."""
         raise NotImplementedError
 
+    def is_well(self, thing: Thing) -> bool:
+        return not thing.is_on and not thing.is_dead
+
+    def heals(self, thing: Thing) -> list[Message]:
+        """Everything about it is right again; what it publishes of it."""
+        thing.is_on = thing.is_dead = False
+        return self.begins(thing)
+
 
 class Door(Kind):
     """A contact behind Zigbee2MQTT: speaks on change."""
@@ -76,7 +126,7 @@ class Door(Kind):
     actions: ClassVar = {"open": "Opens", "shut": "Shuts"}
 
     def press(self, thing: Thing, action: str) -> list[Message]:
-        thing.is_on = action == "open"
+        thing.is_on, thing.shuts_at = action == "open", None
         return [self._state(thing)]
 
     def begins(self, thing: Thing) -> list[Message]:
@@ -84,6 +134,9 @@ class Door(Kind):
 
     def shown(self, thing: Thing) -> tuple[str, bool]:
         return ("open", True) if thing.is_on else ("shut", False)
+
+    def heals(self, thing: Thing) -> list[Message]:
+        return self.press(thing, "shut")
 
     def _state(self, thing: Thing) -> Message:
         fields = {"battery": 97, "battery_low": False, "contact": not thing.is_on, **_seen(), "tamper": False}
@@ -109,6 +162,13 @@ class Climate(Kind):
 
     def shown(self, thing: Thing) -> tuple[str, bool]:
         return f"{thing.temperature + thing.drift:.1f} °C", thing.temperature > WARM
+
+    def is_well(self, thing: Thing) -> bool:
+        return thing.temperature == COMFORTABLE
+
+    def heals(self, thing: Thing) -> list[Message]:
+        thing.temperature = COMFORTABLE
+        return self.beats(thing)
 
 
 class Gateway(Kind):
@@ -145,16 +205,32 @@ class BadgeReader(Kind):
 class Cabinet(Kind):
     """Of a defibrillator."""
 
-    actions: ClassVar = {"take": "AED is taken", "return": "AED is put back"}
+    actions: ClassVar = {
+        "take": "AED is taken",
+        "return": "AED is put back",
+        "die": "Falls silent",
+        "speak": "Speaks again",
+    }
 
     def press(self, thing: Thing, action: str) -> list[Message]:
-        thing.is_on = action == "take"
+        if action in ("take", "return"):
+            thing.is_on = action == "take"
+        thing.is_dead = action == "die"
         return self.beats(thing)
 
     def beats(self, thing: Thing) -> list[Message]:
-        return [Message(thing.sensor.topic, {"taken": thing.is_on, "battery": 100}, retained=True)]
+        fields: dict[str, object] = {
+            "present": not thing.is_on,
+            "door": "open" if thing.is_on else "shut",
+            "battery": 97,
+        }
+        return [
+            Message(thing.sensor.topic, fields | {"battery_low": False, "tamper": False, "time": _now_text()}, True)
+        ]
 
     def shown(self, thing: Thing) -> tuple[str, bool]:
+        if thing.is_dead:
+            return "silent: nothing is heard of it", True
         return ("taken", True) if thing.is_on else ("in its station", False)
 
 
@@ -167,6 +243,8 @@ KINDS: dict[str, Kind] = {
     "aed": Cabinet(),
 }
 
+_OF_CABINETS = {"taken": "take", "dies": "die"}
+
 
 class Simulator:
     """Implements console.ports.Devices.  `publish(topic, payload, retained)` may raise TemporaryFailure."""
@@ -178,27 +256,83 @@ class Simulator:
             for sensor in site.sensors
             if sensor.type.name in KINDS
         }
+        self._readers = {place.id: [str(reader) for reader in place.readers] for place in site.places}
         self._publish = publish
         self._now = now
         self._published: deque[Published] = deque(maxlen=REMEMBERED)
         self._lock = threading.Lock()
+        self._played: dict[str, Callable[[], None]] = {"right": self._heals}
+        door, other, room, cabinet = (self._cast(kind, name) for kind, names in PLAYED_BY.items() for name in names)
+        if door and other:
+            self._played |= {"open": partial(self._stands_open, door), "unbadged": partial(self._is_passed, other)}
+        if room:
+            self._played["warm"] = partial(self._warms, room)
+        if cabinet:
+            self._played |= {story: partial(self._happens, cabinet, act) for story, act in _OF_CABINETS.items()}
+
+    def _cast(self, kind: str, name: str) -> Thing | None:
+        others = (thing for thing in self._things.values() if thing.sensor.type.name == kind)
+        return self._things.get(name) or next(others, None)
+
+    # --- what can be seen ---------------------------------------------------------------------------------------------
 
     def devices(self) -> list[Device]:
-        return [self._device(thing) for thing in self._things.values()]
+        return [_device(thing) for thing in self._things.values()]
+
+    def stories(self) -> list[Story]:
+        return [story for story in STORIES if story.id in self._played]
 
     def published(self) -> list[Published]:
         return list(reversed(self._published))
+
+    # --- what happens -------------------------------------------------------------------------------------------------
 
     def press(self, device: str, action: str) -> bool:
         thing = self._things.get(device)
         if thing is None or action not in _kind(thing).actions:
             return False
         with self._lock:
-            messages = _kind(thing).press(thing, action)
-            for message in self._send(thing, messages):
-                payload = _text(message)
-                self._published.append(Published(self._now(), message.topic, payload, message.retained))
+            self._happens(thing, action)
         return True
+
+    def play(self, story: str) -> bool:
+        if story not in self._played:
+            return False
+        with self._lock:
+            self._played[story]()
+        return True
+
+    def _happens(self, thing: Thing, action: str) -> None:
+        self._shows(thing, _kind(thing).press(thing, action))
+
+    def _shows(self, thing: Thing, messages: list[Message]) -> None:
+        for message in self._send(thing, messages):
+            self._published.append(Published(self._now(), message.topic, _text(message), message.retained))
+
+    def _stands_open(self, door: Thing) -> None:
+        for reader in self._readers.get(door.sensor.place, []) if door.sensor.place else []:
+            if reader in self._things:
+                self._happens(self._things[reader], "granted")
+        self._happens(door, "open")
+
+    def _is_passed(self, door: Thing) -> None:
+        """It opens, also if it stood open, and shuts again."""
+        if door.is_on:
+            self._happens(door, "shut")
+        self._happens(door, "open")
+        door.shuts_at = Instant(self._now() + PASSES)
+
+    def _warms(self, room: Thing) -> None:
+        room.temperature = HOT
+        self._shows(room, _kind(room).beats(room))
+
+    def _heals(self) -> None:
+        """Gateways first, so that those behind them are heard."""
+        for thing in sorted(self._things.values(), key=lambda thing: thing.sensor.gateway is not None):
+            if not _kind(thing).is_well(thing):
+                self._shows(thing, _kind(thing).heals(thing))
+
+    # --- their own life -----------------------------------------------------------------------------------------------
 
     def begin(self) -> None:
         """Bridge and devices have connected: their availability and their states."""
@@ -207,25 +341,28 @@ class Simulator:
                 self._send(thing, _kind(thing).begins(thing))
 
     def beat(self) -> None:
-        """Climate values and signs of life."""
+        """Climate values and signs of life; a door falls shut behind who slipped through."""
         with self._lock:
             for thing in self._things.values():
+                if thing.shuts_at is not None and thing.shuts_at <= self._now():
+                    self._happens(thing, "shut")
                 self._send(thing, _kind(thing).beats(thing))
 
     def _send(self, thing: Thing, messages: list[Message]) -> list[Message]:
-        """What went out: nothing when the gateway is dead, as with real devices."""
+        """What went out: nothing when it, or its gateway, is dead, as with real devices."""
         gateway = self._things.get(str(thing.sensor.gateway))
-        if gateway is not None and gateway.is_on:
+        if thing.is_dead or (gateway is not None and gateway.is_on):
             return []
         for message in messages:
             self._publish(message.topic, _text(message), message.retained)
         return messages
 
-    def _device(self, thing: Thing) -> Device:
-        kind = _kind(thing)
-        state, is_alarming = kind.shown(thing)
-        actions = [Action(name, label) for name, label in kind.actions.items()]
-        return Device(thing.sensor.id, thing.sensor.type.name, thing.place, state, is_alarming, actions)
+
+def _device(thing: Thing) -> Device:
+    kind = _kind(thing)
+    state, is_alarming = kind.shown(thing)
+    actions = [Action(name, label) for name, label in kind.actions.items()]
+    return Device(thing.sensor.id, thing.sensor.type.name, thing.place, state, is_alarming, actions)
 
 
 def _kind(thing: Thing) -> Kind:

@@ -102,12 +102,19 @@ class Devices:
     def devices(self) -> list[ports.Device]:
         return [ports.Device("door", "door", "gate", "shut", False, [ports.Action("open", "Opens")])]
 
+    def stories(self) -> list[ports.Story]:
+        return [ports.Story("open", "A door stands open", "Nobody shuts it.")]
+
     def published(self) -> list[ports.Published]:
         return [ports.Published(START, "zigbee2mqtt/door", '{"contact":false}', False)]
 
     def press(self, device: str, action: str) -> bool:
         self.pressed.append((device, action))
         return (device, action) == ("door", "open")
+
+    def play(self, story: str) -> bool:
+        self.pressed.append(("story", story))
+        return story == "open"
 
 
 class Cameras:

@@ -146,6 +146,14 @@ def test_a_button_of_the_demo_is_pressed(bench: Bench, browser: Browser) -> None
     assert bench.devices.pressed == [("door", "open"), ("door", "explode")]
 
 
+def test_a_story_of_the_demo_is_played(bench: Bench, browser: Browser) -> None:
+    answer = browser.post("/api/demo/stories/open", json={})
+    assert answer.status_code == 202
+    assert answer.json()["stories"] == [{"id": "open", "label": "A door stands open", "line": "Nobody shuts it."}]
+    assert browser.post("/api/demo/stories/nonsense", json={}).status_code == 404
+    assert bench.devices.pressed == [("story", "open"), ("story", "nonsense")]
+
+
 def test_health_needs_nobody_and_tells_nothing(bench: Bench) -> None:
     answer = bench.browser.get("/api/health")
     assert set(answer.json()) == {"version", "position"}

@@ -4,18 +4,20 @@ from importlib import import_module
 
 import pytest
 
-from deploy.simulator import KINDS, Simulator
+from console.sentences import PHRASES
+from deploy.simulator import BADGE, HOT, KINDS, PASSES, Simulator
 from vorab.errors import TemporaryFailure
-from vorab.model import Instant, PlaceId, Quantity, SensorId
+from vorab.model import SECOND, Instant, PlaceId, Quantity, SensorId
 from vorab.payload import Payload
 from vorab.site import Place, Sensor, SensorType, Site
+from vorab.words import LANGUAGES, phrase
 
 TYPES = {
     "gateway": SensorType("gateway", "zigbee2mqtt", "zigbee2mqtt/bridge/state"),
     "door": SensorType("door", "zigbee2mqtt", "zigbee2mqtt/{sensor}"),
     "climate": SensorType("climate", "zigbee2mqtt", "zigbee2mqtt/{sensor}"),
     "badge": SensorType("badge", "badge", "access/{sensor}"),
-    "aed": SensorType("aed", "json", "aed/{sensor}"),
+    "aed": SensorType("aed", "aed", "aed/{sensor}"),
     "unknown": SensorType("unknown", "json", "x/{sensor}"),
 }
 
@@ -24,6 +26,7 @@ class Broker:
     def __init__(self) -> None:
         self.took: list[tuple[str, str, bool]] = []
         self.is_away = False
+        self.at = Instant(1)
 
     def publish(self, topic: str, payload: str, retained: bool) -> None:
         if self.is_away:
@@ -50,8 +53,9 @@ def simulator(broker: Broker) -> Simulator:
         )
         for name, kind in TYPES.items()
     ]
-    site = Site("x", "UTC", ["en"], "", [], [], sensors, [Place(gate, "gate B12", "point")], [], [], [], b"", "")
-    return Simulator(site, broker.publish, lambda: Instant(1))
+    place = Place(gate, "gate B12", "point", readers=[SensorId("badge")])
+    site = Site("x", "UTC", ["en"], "", [], [], sensors, [place], [], [], [], b"", "")
+    return Simulator(site, broker.publish, lambda: broker.at)
 
 
 def understood(name: str, message: tuple[str, str, bool]) -> dict[Quantity, object]:
@@ -70,7 +74,10 @@ def understood(name: str, message: tuple[str, str, bool]) -> dict[Quantity, obje
         ("badge", "granted", Quantity.BADGE, "0471"),
         ("badge", "refused", Quantity.BADGE_REFUSED, "9999"),
         ("aed", "take", Quantity.TAKEN, True),
+        ("aed", "take", Quantity.OPEN, True),
         ("aed", "return", Quantity.TAKEN, False),
+        ("aed", "return", Quantity.OPEN, False),
+        ("aed", "speak", Quantity.TAMPER, False),
         ("gateway", "die", Quantity.ONLINE, False),
         ("gateway", "return", Quantity.ONLINE, True),
     ],
@@ -134,3 +141,97 @@ def test_what_the_broker_did_not_take_is_not_shown_as_gone_out(simulator: Simula
     with pytest.raises(TemporaryFailure):
         simulator.press("door", "open")
     assert simulator.published() == []
+
+
+# --- stories ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_door_stands_open_after_a_badge_was_granted(simulator: Simulator, broker: Broker) -> None:
+    assert simulator.play("open")
+    (badge, door) = broker.took
+    assert understood("badge", badge)[Quantity.BADGE] == BADGE
+    assert understood("door", door)[Quantity.OPEN] is True
+    broker.at = Instant(1 + 60 * SECOND)
+    broker.took.clear()
+    simulator.beat()
+    assert "zigbee2mqtt/door" not in [topic for topic, _, _ in broker.took]
+
+
+def test_who_has_no_badge_slips_through_and_the_door_shuts_behind_him(simulator: Simulator, broker: Broker) -> None:
+    simulator.play("unbadged")
+    assert [understood("door", message)[Quantity.OPEN] for message in broker.took] == [True]
+    assert [topic for topic, _, _ in broker.took] == ["zigbee2mqtt/door"]
+    broker.took.clear()
+    broker.at = Instant(1 + PASSES)
+    simulator.beat()
+    doors = [message for message in broker.took if message[0] == "zigbee2mqtt/door"]
+    assert [understood("door", message)[Quantity.OPEN] for message in doors] == [False]
+
+
+def test_a_door_that_stood_open_opens_again_without_a_badge(simulator: Simulator, broker: Broker) -> None:
+    simulator.press("door", "open")
+    broker.took.clear()
+    simulator.play("unbadged")
+    assert [understood("door", message)[Quantity.OPEN] for message in broker.took] == [False, True]
+
+
+def test_a_room_is_hot_whatever_the_weather(simulator: Simulator, broker: Broker) -> None:
+    simulator.play("warm")
+    (message,) = broker.took
+    assert understood("climate", message)[Quantity.TEMPERATURE] == pytest.approx(HOT, abs=0.8)
+
+
+def test_the_aed_is_taken_also_from_a_cabinet_that_was_silent(simulator: Simulator, broker: Broker) -> None:
+    simulator.play("dies")
+    simulator.beat()
+    assert [topic for topic, _, _ in broker.took if topic.startswith("aed/")] == []
+    simulator.play("taken")
+    (message,) = [message for message in broker.took if message[0] == "aed/aed"]
+    assert understood("aed", message)[Quantity.TAKEN] is True
+
+
+def test_everything_is_right_again(simulator: Simulator, broker: Broker) -> None:
+    for story in ("open", "warm", "taken", "dies"):
+        simulator.play(story)
+    simulator.press("gateway", "die")
+    broker.took.clear()
+    simulator.play("right")
+    assert not [device.id for device in simulator.devices() if device.alarming]
+    assert {topic for topic, _, _ in broker.took} == {
+        "zigbee2mqtt/bridge/state",
+        "zigbee2mqtt/door",
+        "zigbee2mqtt/climate",
+        "aed/aed",
+    }
+    assert broker.took[0][0] == "zigbee2mqtt/bridge/state"  # else those behind it were not heard
+    broker.took.clear()
+    simulator.play("right")
+    assert broker.took == []  # nothing was wrong
+
+
+def test_a_site_without_such_devices_has_fewer_stories(broker: Broker) -> None:
+    empty = Simulator(
+        Site("x", "UTC", ["en"], "", [], [], [], [], [], [], [], b"", ""), broker.publish, lambda: broker.at
+    )
+    assert [story.id for story in empty.stories()] == ["right"]
+    assert not empty.play("taken")
+
+
+def test_stories_that_the_broker_did_not_take_can_be_played_again(simulator: Simulator, broker: Broker) -> None:
+    broker.is_away = True
+    with pytest.raises(TemporaryFailure):
+        simulator.play("taken")
+    broker.is_away = False
+    assert simulator.play("taken")
+    assert len(broker.took) == 1
+
+
+@pytest.mark.parametrize("language", [each for each in LANGUAGES if each != "en"])
+def test_everything_shown_is_said_in_every_language(simulator: Simulator, language: str) -> None:
+    shown = [text for story in simulator.stories() for text in (story.label, story.line)]
+    for device in simulator.devices():
+        for action in device.actions:
+            simulator.press(device.id, action.id)
+            now = next(each for each in simulator.devices() if each.id == device.id)
+            shown += [action.label, *([] if now.kind == "climate" else [now.state])]
+    assert [text for text in shown if phrase(text, language, PHRASES) == text] == []
