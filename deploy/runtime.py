@@ -1,7 +1,9 @@
 """What the supervisor found out when it started (ports, addresses), for the processes it starts: `runtime.json`."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -9,7 +11,10 @@ from msgspec.structs import replace
 
 from notifiers.channels import load
 from vorab.errors import ConfigurationError
-from vorab.site import ChannelSettings, Site
+from vorab.model import PlaceId
+from vorab.site import Camera, ChannelSettings, Intercom, Place, Site
+
+T = TypeVar("T")
 
 
 class Runtime(Struct, frozen=True):
@@ -21,6 +26,7 @@ class Runtime(Struct, frozen=True):
     cameras_port: int | None = None  #: of the demo's simulated cameras
     intercom_port: int | None = None  #: of the demo's simulated loudspeaker (RTSP)
     media_port: int | None = None  #: of the process that speaks to loudspeakers; None = this machine cannot
+    media_secret: str = ""  #: what it is asked with; made anew at each start
 
 
 def write(data: Path, runtime: Runtime) -> None:
@@ -58,7 +64,32 @@ def _of(channel: str, found: dict[str, object]) -> dict[str, object]:
     return {name: value for name, value in found.items() if name in fields}
 
 
-def address(url: str, runtime: Runtime) -> str:
-    """Of a camera or an intercom: `demo:NAME` is the simulated one of this name."""
+# --- what can be seen and heard at a place ----------------------------------------------------------------------------
+
+
+def cameras(site: Site, runtime: Runtime) -> dict[PlaceId, Camera]:
+    """By place, its own or that of the nearest place around it; `demo:NAME` is the simulated one of this name."""
+    found = _inherited(site, lambda place: place.camera)
+    http = f"http://127.0.0.1:{runtime.cameras_port}/"
+    return {
+        place: replace(one, stream=_of_demo(one.stream, http, ".mjpeg"), snapshot=_of_demo(one.snapshot, http, ".jpg"))
+        for place, one in found.items()
+    }
+
+
+def intercoms(site: Site, runtime: Runtime) -> dict[PlaceId, Intercom]:
+    """By place, as with cameras."""
+    found = _inherited(site, lambda place: place.intercom)
+    rtsp = f"rtsp://127.0.0.1:{runtime.intercom_port}/"
+    return {place: replace(one, url=_of_demo(one.url, rtsp, "")) for place, one in found.items()}
+
+
+def _inherited(site: Site, of: Callable[[Place], T | None]) -> dict[PlaceId, T]:
+    own = {place.id: one for place in site.places if (one := of(place)) is not None}
+    found = {place.id: next((own[at] for at in reversed(place.path) if at in own), None) for place in site.places}
+    return {place: one for place, one in found.items() if one is not None}
+
+
+def _of_demo(url: str, base: str, ending: str) -> str:
     kind, _, name = url.partition(":")
-    return f"http://127.0.0.1:{runtime.cameras_port}/{name}.mjpeg" if kind == "demo" else url
+    return f"{base}{name}{ending}" if kind == "demo" else url

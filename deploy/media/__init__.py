@@ -1,0 +1,1 @@
+"""Cameras and loudspeakers: what is read from them and spoken to them over HTTP, RTSP and WebRTC."""
