@@ -95,10 +95,157 @@ PAGES: dict[str, Three] = {
         "Chaque bouton fait publier par MQTT à un appareil simulé exactement ce qu'un vrai publie.",
     ),
     "shortcuts": (
-        "j k next · t take · d done",
-        "j k weiter · t übernehmen · d erledigt",
-        "j k suivant · t prendre · d terminé",
+        "j k next · t take · d done · s silence · space talk · ? keys",
+        "j k weiter · t übernehmen · d erledigt · s Ton aus · Leertaste sprechen · ? Tasten",
+        "j k suivant · t prendre · d terminé · s couper le son · espace parler · ? touches",
     ),
+    "incident": ("Incident", "Vorfall", "Incident"),
+    "more": (
+        "And {count} more of lower urgency.",
+        "Und {count} weitere, weniger dringend.",
+        "Et {count} autres, moins urgents.",
+    ),
+    # the shift
+    "shift": ("Shift", "Schicht", "Service"),
+    "which_desk": ("Desk", "Platz", "Poste"),
+    "shift_start": ("Start shift", "Schicht beginnen", "Prendre le service"),
+    "shift_test": ("Test tone", "Probeton", "Son d'essai"),
+    "shift_end": ("End shift", "Schicht beenden", "Quitter le service"),
+    "no_shift": (
+        "No shift on this page: it shows everything, but takes nothing over and makes no sound.",
+        "Keine Schicht auf dieser Seite: sie zeigt alles, drängt sich aber nicht vor und gibt keinen Ton.",
+        "Pas de service sur cette page : elle montre tout, mais ne prend pas l'écran et ne sonne pas.",
+    ),
+    "no_desk": (
+        "This site names no desk: this page shows everything and stays silent.",
+        "Diese Anlage nennt keine Leitstelle: diese Seite zeigt alles und bleibt still.",
+        "Ce site ne nomme aucun poste : cette page montre tout et reste muette.",
+    ),
+    "shift_on": (
+        "Shift at {desk} since {time}. Alarms for it take the screen and sound.",
+        "Schicht an {desk} seit {time}. Alarme dafür nehmen den Bildschirm ein und tönen.",
+        "En service à {desk} depuis {time}. Ses alarmes prennent l'écran et sonnent.",
+    ),
+    "shift_unheard": (
+        "The server does not hear this page: nobody is asked here.",
+        "Der Server hört diese Seite nicht: hier wird niemand gefragt.",
+        "Le serveur n'entend pas cette page : personne n'est sollicité ici.",
+    ),
+    "sound_off": (
+        "This browser makes no sound: press Test tone.",
+        "Dieser Browser gibt keinen Ton: Probeton drücken.",
+        "Ce navigateur n'émet aucun son : appuyez sur Son d'essai.",
+    ),
+    "not_notified": (
+        "No system notifications: the browser does not allow them.",
+        "Keine Systemmeldungen: der Browser erlaubt sie nicht.",
+        "Pas de notifications du système : le navigateur ne les permet pas.",
+    ),
+    "signed_out": ("Your session has ended", "Ihre Sitzung ist zu Ende", "Votre session est terminée"),
+    "signed_out_more": (
+        "This page hears nothing any more, and nobody is asked here.",
+        "Diese Seite hört nichts mehr, und hier wird niemand gefragt.",
+        "Cette page n'entend plus rien, et personne n'est sollicité ici.",
+    ),
+    # an alarm
+    "alarm": ("Alarm", "Alarm", "Alarme"),
+    "alarm_of": ("alarm {number} of {count}", "Alarm {number} von {count}", "alarme {number} sur {count}"),
+    "next_alarm": ("Next", "Nächster", "Suivante"),
+    "to_list": ("List", "Liste", "Liste"),
+    "to_alarm": ("Alarm", "Alarm", "Alarme"),
+    "silence": ("Silence", "Ton aus", "Couper le son"),
+    "silenced": ("Silenced", "Ton ist aus", "Son coupé"),
+    "there_since": ("there since {time}", "da seit {time}", "sur place depuis {time}"),
+    "goes_since": ("goes ({time})", "geht hin ({time})", "y va ({time})"),
+    "nobody_yet": ("nobody yet", "noch niemand", "encore personne"),
+    # its place
+    "plan_of": ("Floor plan: {place}", "Grundriss: {place}", "Plan de l'étage : {place}"),
+    "camera_of": ("Camera: {place}", "Kamera: {place}", "Caméra : {place}"),
+    "camera_waits": ("The camera is being asked …", "Die Kamera wird gefragt …", "On interroge la caméra …"),
+    "camera_dead": ("No picture: {reason}", "Kein Bild: {reason}", "Pas d'image : {reason}"),
+    "camera_old": (
+        "stands still for {seconds} s",
+        "steht still seit {seconds} s",
+        "figée depuis {seconds} s",
+    ),
+    "camera_ended": ("the camera has stopped", "die Kamera hat aufgehört", "la caméra s'est arrêtée"),
+    "found_picture": ("When it was found", "Als es bemerkt wurde", "Lors de la découverte"),
+    "found_at": ("When it was found, {time}", "Als es bemerkt wurde, {time}", "Lors de la découverte, {time}"),
+    "found_waits": (
+        "The picture of when it was found is being fetched.",
+        "Das Bild vom Augenblick der Entdeckung wird geholt.",
+        "L'image de la découverte est en cours de chargement.",
+    ),
+    "found_none": (
+        "No picture of when it was found: {reason}",
+        "Kein Bild vom Augenblick der Entdeckung: {reason}",
+        "Pas d'image de la découverte : {reason}",
+    ),
+    # its loudspeaker
+    "talk": ("Talk", "Sprechen", "Parler"),
+    "push": ("Hold to talk (space)", "Zum Sprechen halten (Leertaste)", "Maintenir pour parler (espace)"),
+    "push_held": ("You are heard …", "Sie werden gehört …", "On vous entend …"),
+    "hang_up": ("Hang up", "Auflegen", "Raccrocher"),
+    "talk_opening": (
+        "Opening the loudspeaker: {place} …",
+        "Der Lautsprecher wird geöffnet: {place} …",
+        "Ouverture du haut-parleur : {place} …",
+    ),
+    "talk_open": (
+        "{place}: you hear the place. You are heard there only while you hold the button.",
+        "{place}: Sie hören, was dort geschieht. Gehört werden Sie nur, solange Sie die Taste halten.",
+        "{place} : vous entendez le lieu. On ne vous y entend que tant que vous maintenez le bouton.",
+    ),
+    "talk_heard": (
+        "{place}: you are heard there now by everybody.",
+        "{place}: alle dort hören Sie jetzt.",
+        "{place} : tout le monde vous y entend maintenant.",
+    ),
+    "talk_refused": ("No talk now: {reason}", "Jetzt kein Gespräch: {reason}", "Pas de liaison : {reason}"),
+    "talk_lost": (
+        "The line has broken. Press Talk to open it again.",
+        "Die Verbindung ist abgebrochen. Mit Sprechen neu öffnen.",
+        "La liaison est coupée. Appuyez sur Parler pour la rouvrir.",
+    ),
+    "microphone_refused": (
+        "this browser may not use the microphone. Allow it beside the address, then press Talk again.",
+        "dieser Browser darf das Mikrofon nicht benutzen. Neben der Adresse erlauben, dann wieder Sprechen drücken.",
+        "ce navigateur n'a pas droit au micro. Autorisez-le près de l'adresse, puis appuyez de nouveau sur Parler.",
+    ),
+    "microphone_missing": (
+        "no microphone is connected.",
+        "kein Mikrofon ist angeschlossen.",
+        "aucun micro n'est branché.",
+    ),
+    "microphone_https": (
+        "a browser gives the microphone to https pages only.",
+        "ein Browser gibt das Mikrofon nur https-Seiten.",
+        "un navigateur ne donne le micro qu'aux pages https.",
+    ),
+    # the keys
+    "keys": ("Keys", "Tasten", "Touches"),
+    "key_move": ("next, previous", "weiter, zurück", "suivant, précédent"),
+    "key_take": ("take", "übernehmen", "prendre"),
+    "key_done": ("done", "erledigt", "terminé"),
+    "key_silence": (
+        "silence; nobody has taken it by that",
+        "Ton aus; übernommen ist damit nichts",
+        "couper le son ; rien n'est pris pour autant",
+    ),
+    "key_next": ("next alarm", "nächster Alarm", "alarme suivante"),
+    "key_list": (
+        "the list, or back to the alarm",
+        "zur Liste, oder zurück zum Alarm",
+        "la liste, ou retour à l'alarme",
+    ),
+    "key_talk": (
+        "open the loudspeaker, then hold to talk",
+        "Lautsprecher öffnen, dann zum Sprechen halten",
+        "ouvrir le haut-parleur, puis maintenir pour parler",
+    ),
+    "key_keys": ("these keys", "diese Tasten", "ces touches"),
+    "space": ("space", "Leertaste", "espace"),
+    "close": ("Close", "Schließen", "Fermer"),
 }
 
 #: What stands in an incident's line and in its thread.
@@ -300,7 +447,11 @@ PHRASES: tuple[Three, ...] = (
     ("too many calls at once for this account", "zu viele Anrufe zugleich", "trop d'appels à la fois"),
     ("the account may not call this country", "das Konto darf nicht in dieses Land anrufen", "pays interdit au compte"),
     ("the account may not call this number", "das Konto darf diese Nummer nicht anrufen", "numéro interdit au compte"),
-    ("the address of our webhooks is not valid", "unsere Webadresse ist ungültig", "notre adresse web n'est pas valable"),
+    (
+        "the address of our webhooks is not valid",
+        "unsere Webadresse ist ungültig",
+        "notre adresse web n'est pas valable",
+    ),
     ("the sender is not a valid number", "der Absender ist keine gültige Nummer", "l'expéditeur n'est pas valable"),
     (
         "a trial account calls verified numbers only",
@@ -355,7 +506,13 @@ PHRASES: tuple[Three, ...] = (
     ("no connection to {}: {}", "keine Verbindung zu {}: {}", "pas de connexion à {} : {}"),
     ("no answer from {}: {}", "keine Antwort von {}: {}", "pas de réponse de {} : {}"),
     ("busy", "besetzt", "occupé"),
-    ("no answer", "keine Antwort", "pas de réponse"),
+    ("nobody picked up", "niemand nahm ab", "personne n'a décroché"),
+    ("the call did not come through", "der Anruf kam nicht durch", "l'appel n'a pas abouti"),
+    (
+        "hung up before anybody picked up",
+        "aufgelegt, bevor jemand abnahm",
+        "raccroché avant que quelqu'un ne décroche",
+    ),
     ("a machine answered", "ein Anrufbeantworter nahm ab", "un répondeur a décroché"),
     (
         "answered, but nobody pressed a key",
