@@ -382,6 +382,7 @@ PHRASES: tuple[Three, ...] = (
         "cet appareil ou ce bouton n'existe pas",
     ),
     ("no such file", "diese Datei gibt es nicht", "ce fichier n'existe pas"),
+    ("no such recording", "diese Aufnahme gibt es nicht", "cet enregistrement n'existe pas"),
     ("no plan of this floor", "kein Plan dieser Etage", "pas de plan de cet étage"),
     ("no picture was taken", "es wurde kein Bild aufgenommen", "aucune image n'a été prise"),
     ("no camera here", "hier ist keine Kamera", "pas de caméra ici"),

@@ -22,7 +22,7 @@ from notifiers.desktop import Settings as DesktopSettings
 from notifiers.http import Client
 from notifiers.sms import Settings, Sms
 from notifiers.text import Texts
-from tests.browser import Browser
+from tests.browser import Browser as Browser  # most tests ask for it here
 from vorab.model import (
     MINUTE,
     SECOND,

@@ -9,7 +9,8 @@ import pytest
 
 from console import stream as module
 from console.stream import BEAT, RESYNC, TOUCHED, WAITING
-from tests.unit.console.conftest import START, Bench, Browser
+from tests.browser import Browser
+from tests.unit.console.conftest import START, Bench
 from vorab.model import SECOND, Instant
 
 
