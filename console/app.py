@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import RedirectResponse
 
-from console import api, pages, place, plans, shift
+from console import api, links, pages, place, plans, recordings, shift
 from console.api import Desk, Json
 from console.guard import Gate
 from console.ports import Outside
@@ -33,7 +33,9 @@ def create(outside: Outside) -> tuple[FastAPI, Stream]:
     api.routes(app, desk)
     shift.routes(app, desk)
     place.routes(app, desk)
+    links.routes(app, desk)
     pages.routes(app, desk)
+    recordings.routes(app, desk)
     for path, hooks in outside.hooks.items():
         _webhook(app, desk, path, hooks)
     _errors(app, desk)
@@ -46,7 +48,10 @@ def _webhook(app: FastAPI, desk: Desk, path: str, hooks: Hooks) -> None:
 
     @app.post(path, dependencies=[desk.right("provider")])
     async def hooked(request: Request) -> Response:
-        """200 when it is stored; 403 when forged, 400 when it cannot be understood, both without a word."""
+        """200 when it is stored; 403 when forged, 400 when it cannot be understood, both without a word.
+
+        Who listens at the telephone is told to wait when it cannot be stored now.
+        """
         try:
             form = parse_qsl((await request.body()).decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS)
             signature = request.headers.get("x-twilio-signature", "")
@@ -56,8 +61,14 @@ def _webhook(app: FastAPI, desk: Desk, path: str, hooks: Hooks) -> None:
             return Response(status_code=403)
         except (Malformed, ValueError):  # ValueError: not UTF-8, or too many fields
             return Response(status_code=400)
-        await run_in_threadpool(desk.outside.inbox.put, called.items, desk.outside.now())
-        return Response(called.answer, media_type="text/xml")
+        answer = called.answer
+        try:
+            await run_in_threadpool(desk.outside.inbox.put, called.items, desk.outside.now())
+        except TemporaryFailure:
+            if not called.otherwise:
+                raise
+            answer = called.otherwise
+        return Response(answer, media_type="text/xml")
 
 
 def _errors(app: FastAPI, desk: Desk) -> None:
