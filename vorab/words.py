@@ -190,6 +190,7 @@ NOTES: dict[str, dict[str, str]] = {
         "rule removed": "règle supprimée",
         "the sums close again": "les sommes concordent à nouveau",
         "messages of": "messages de",
+        "messages": "messages",
         "breaches": "infractions",
         "run": "exécution",
         "stored": "enregistrés",
