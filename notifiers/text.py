@@ -38,7 +38,7 @@ from vorab.model import (
     said,
 )
 from vorab.site import Place
-from vorab.words import UNITS, reason
+from vorab.words import UNITS, note, reason
 
 DESK = "desk"
 FALLBACK = "en"  #: the language of a reader whose own one we do not speak
@@ -68,8 +68,7 @@ _NODES = (
     nodes.Concat,
     nodes.Filter,
 )
-_ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|\+00:00)")
-
+#: Which reader or gateway it is helps nobody at the door.
 _NAMED = re.compile(r"\b(badge reader|gateway|sensor|ingest) \S+(?= (?:silent|never|offline|not|is)\b)")
 
 
@@ -248,7 +247,7 @@ def _views(facts: Facts, language: str, zone: ZoneInfo, *, aloud: bool) -> Itera
     action = _one_line(said(breach.action, language)).strip(" .")
     clauses = [clause for clause in re.split(r"[,;.]\s+", action) if clause]
     thing, what = _what(breach, facts.held, words, aloud)
-    note = _note(breach.note, words, zone)
+    doubt = note(_NAMED.sub(r"\1", breach.note), language, zone)
     reasons = [reason(one, language) for one in facts.reasons]
     view: dict[str, object] = {
         "priority": words.priorities[facts.priority],
@@ -257,7 +256,7 @@ def _views(facts: Facts, language: str, zone: ZoneInfo, *, aloud: bool) -> Itera
         "what": what,  # "door open 30 s"
         # What happens in an instant needs a word; the operator's is in his language, so ours goes first.
         "cause": "" if facts.held >= SECOND or breach.absent else _one_line(said(breach.cause, language)).strip(" ."),
-        "note": note,  # "unverified: badge reader silent since 09:58"
+        "note": doubt,  # "unverified: badge reader silent since 09:58"
         "where": ", ".join(names),
         "point": names[-1] if names else "",
         "walk": ""
@@ -291,7 +290,7 @@ def _views(facts: Facts, language: str, zone: ZoneInfo, *, aloud: bool) -> Itera
     for count in reversed(range(1, len(reasons))):
         view = {**view, "reasons": ", ".join(reasons[:count])}
         yield view
-    shorter = {"note": ", ".join(part.partition(": ")[0].strip() for part in note.split("; "))}  # "unverified"
+    shorter = {"note": ", ".join(part.partition(": ")[0].strip() for part in doubt.split("; "))}  # "unverified"
     last = ("cause", "walk", "where", "point", "reasons", "helps")
     for less in ({"link": ""}, shorter, *({key: ""} for key in last)):
         view = {**view, **less}
@@ -358,21 +357,9 @@ def _minutes(seconds: int) -> int:
     return max(1, -(-seconds // 60))
 
 
-def _note(note: str, words: Words, zone: ZoneInfo) -> str:
-    """In the reader's language and time; which reader or gateway it is helps nobody at the door."""
-    note = _NAMED.sub(r"\1", note)
-    for ours, theirs in words.notes.items():
-        note = re.sub(rf"\b{ours}\b", theirs, note)
-    return _ISO.sub(lambda found: _local(datetime.fromisoformat(found[0]), zone), note)
-
-
 def clock(at: Instant, zone: ZoneInfo) -> str:
     """03:14, at the site."""
-    return _local(datetime.fromtimestamp(at // SECOND, UTC), zone)
-
-
-def _local(at: datetime, zone: ZoneInfo) -> str:
-    return at.astimezone(zone).strftime("%H:%M")
+    return datetime.fromtimestamp(at // SECOND, UTC).astimezone(zone).strftime("%H:%M")
 
 
 def _sample(link: str = "", **changes: Any) -> Facts:

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from vorab.model import Priority, Quantity
-from vorab.words import NOTES, THINGS
+from vorab.words import THINGS
 
 
 class Words(Struct, frozen=True):
@@ -22,7 +22,6 @@ class Words(Struct, frozen=True):
     somebody: str
     desk: str  #: who goes, when it is the operator himself
     decimal: str
-    notes: dict[str, str]  #: the words of a breach's note, which the rules say in English
 
 
 WORDS = {
@@ -49,7 +48,6 @@ WORDS = {
         somebody="somebody",
         desk="the desk",
         decimal=".",
-        notes=NOTES["en"],
     ),
     "de": Words(
         priorities={
@@ -79,7 +77,6 @@ WORDS = {
         somebody="jemand",
         desk="die Leitstelle",
         decimal=",",
-        notes=NOTES["de"],
     ),
     "fr": Words(
         priorities={
@@ -109,6 +106,5 @@ WORDS = {
         somebody="quelqu'un",
         desk="le poste central",
         decimal=",",
-        notes=NOTES["fr"],
     ),
 }

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from notifiers.segments import Encoding, gsm, segments
 from notifiers.text import NAMES, SAMPLES, Facts, Texts, check, shipped
 from notifiers.words import WORDS
+from vorab import words
 from vorab.model import DAY, MINUTE, SECOND, Edge, Instant, Priority, Purpose, Quantity, Span
 
 HELD_OPEN, TAKEN, TOO_WARM, SILENT, HELPED, BARE = SAMPLES
@@ -116,7 +117,7 @@ def test_all_that_the_rules_say_in_a_note_is_said_in_the_readers_language(langua
     said = said_by_the_rules()
     assert {"no badge reader", "rule removed", " offline since "} <= said
     for piece in {*said, "the sums close again"}:
-        for ours in WORDS[language].notes:
+        for ours in words.NOTES[language]:
             piece = re.sub(rf"\b{ours}\b", "", piece)
         assert not WORD.search(piece), piece
 
@@ -223,9 +224,9 @@ def test_nobody_is_told_that_he_may_not_go() -> None:
 
 
 def test_every_quantity_has_its_words_in_every_language() -> None:
-    for language, words in WORDS.items():
-        assert set(words.things) == set(Quantity), language
-        assert set(words.priorities) == set(Priority), language
+    for language, spoken in WORDS.items():
+        assert set(spoken.things) == set(Quantity), language
+        assert set(spoken.priorities) == set(Priority), language
 
 
 def test_names_from_outside_cannot_break_the_text() -> None:
