@@ -54,7 +54,7 @@ class Sms:
         seconds = (notification.expires_at - notification.created_at) // SECOND
         report = {}
         if self.settings.public_url:
-            report = {"status_callback": self._twilio.address("/twilio/status", notification.id)}
+            report = {"status_callback": self._twilio.address(notification.id, "/twilio/status")}
         return self._twilio.handed_over(
             lambda: _receipt(
                 self._twilio.client.messages.create(

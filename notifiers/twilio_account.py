@@ -170,7 +170,7 @@ class Twilio:
 
     # --- webhooks -----------------------------------------------------------------------------------------------------
 
-    def address(self, path: str, notification: str, **more: str) -> str:
+    def address(self, notification: str, path: str, **more: str) -> str:
         """Where Twilio reaches us about a message of ours, and proves that it is one."""
         query = {"m": notification, "k": _key(self._tokens[0], notification), **more}
         return f"{self._settings.public_url}{path}?{urlencode(query, quote_via=quote)}"

@@ -122,6 +122,7 @@ class Called(Struct, frozen=True):
 
     items: list[InboxItem]
     answer: bytes = b'<?xml version="1.0" encoding="UTF-8"?><Response/>'
+    otherwise: bytes = b""  #: the answer when the items cannot be stored now; b"" = there is none, and it gets a 503
 
 
 class Hooks(Protocol):
