@@ -20,14 +20,17 @@ from console import ports, signin
 from console.app import create
 from console.stream import Stream
 from deploy import runtime
+from deploy.cameras import SiteCameras
 from deploy.simulator import TAKEN_WITHIN_S, Publisher, Simulator, live
 from deploy.site.load import load
 from deploy.store.apply import RUNG, names
 from deploy.store.outbox import notification_of
 from deploy.store.store import open_reader, open_store
 from deploy.store.tables import audit, desks, inbox, incidents, journal, links, outbox, pictures
+from deploy.talks import MediaTalks
 from deploy.wake import POLL_S, Bell, Ringer
 from notifiers.channels import build
+from notifiers.http import Client
 from vorab import crash
 from vorab.errors import TemporaryFailure
 from vorab.model import DAY, Candidate, Incident, Instant, Notification, Priority, Purpose, State, said
@@ -260,6 +263,8 @@ def main(site_folder: Path, data: Path) -> int:
                 key=signin.session_key(data),
                 ended=data / "sessions.ended",
                 hooks=hooks(site, found),
+                cameras=SiteCameras(site, found),
+                talks=MediaTalks(site, found, Client(allow_private=True)),
                 devices=stack.enter_context(_simulated(site, found)) if site.demo else None,
                 phones_url=f"http://127.0.0.1:{found.phones_port}/" if found.phones_port else "",
             )

@@ -13,11 +13,13 @@ from deploy.balance import Balance
 from deploy.contact import SENDERS, Contact
 from deploy.log.sqlite import Reader, fold, open_reader
 from deploy.runtime import channel_settings
+from deploy.scene import SiteScene
 from deploy.site.load import load
 from deploy.stop import Stop
 from deploy.store.store import open_store
 from deploy.wake import POLL_S, Bell, Ringer
 from notifiers import channels
+from notifiers.http import Client
 from notifiers.text import Texts
 from vorab.errors import ConfigurationError
 from vorab.model import SECOND, Instant
@@ -102,6 +104,7 @@ def main(site_folder: Path, data: Path) -> int:
             lambda: ringer.ring("console"),
             Books(data),
             links.maker(links.key(data), public_url) if public_url else None,
+            SiteScene(site, found, Client(allow_private=True)),
             errand=errands.hand_over,
         )
         sys.setswitchinterval(0.0002)  # a sender does not wait 5 ms for the thread that writes

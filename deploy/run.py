@@ -6,6 +6,7 @@ started again, later each time it ends early.  A process that ends with 78 has f
 
 import contextlib
 import fcntl
+import importlib.util
 import os
 import secrets
 import signal
@@ -17,7 +18,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
+import msgspec
 from rich.console import Console
 
 from console.signin import first_secret
@@ -134,43 +137,78 @@ def demo_environment(data: Path) -> dict[str, str]:
     if not path.exists():
         path.touch(mode=0o600)
         path.write_text(secrets.token_hex(16))
-    return {"VORAB_SMS_ACCOUNT": DEMO_ACCOUNT, "VORAB_SMS_TOKEN": path.read_text()}
+    names = ("VORAB_SMS", "VORAB_VOICE")
+    return {f"{name}_ACCOUNT": DEMO_ACCOUNT for name in names} | {f"{name}_TOKEN": path.read_text() for name in names}
 
 
-def children(site_folder: Path, data: Path, environment: dict[str, str]) -> list[Child]:
-    """The three processes of every site, in the order of their start."""
+def children(site_folder: Path, data: Path, environment: dict[str, str], *, has_media: bool) -> list[Child]:
+    """The processes of every site, in the order of their start."""
 
     def child(name: str) -> Child:
         return Child(name, [sys.executable, "-m", "vorab", name, str(site_folder), "--data", str(data)], environment)
 
-    return [child("contact"), child("capture"), child("console")]
+    return [child(name) for name in ("contact", "capture", "console", *(["media"] if has_media else []))]
 
 
-def phone_world(data: Path, port: int, console_port: int, site: Site) -> Child:
+def speaks(site: Site) -> bool:
+    """Whether there is a loudspeaker, and this machine has what it takes to speak to one."""
+    return any(place.intercom for place in site.places) and importlib.util.find_spec("aiortc") is not None
+
+
+def phone_world(data: Path, found: runtime.Runtime, site: Site) -> Child:
     """The demo's provider: handsets on a page, and nobody behind them."""
     people = data / "handsets.json"
     people.write_bytes(_handsets(site))
-    argv = [sys.executable, "-m", "vorab.testing.phones", "--port", str(port)]
-    argv += ["--webhook", f"http://127.0.0.1:{console_port}/twilio/sms", "--account", DEMO_ACCOUNT]
+    argv = [sys.executable, "-m", "vorab.testing.phones", "--port", str(found.phones_port)]
+    argv += ["--smtp-port", str(found.mail_port)]
+    argv += ["--webhook", f"http://127.0.0.1:{found.console_port}/twilio/sms", "--account", DEMO_ACCOUNT]
     argv += ["--token-file", str(data / "phones.token"), "--people", str(people)]
     return Child("phones", argv, {}, quiet=True)
 
 
 def _handsets(site: Site) -> bytes:
-    import msgspec
-
     rows = [
         {
             "id": person.id,
             "name": person.name,
             "role": ", ".join(person.roles),
             "language": person.language,
-            "number": person.addresses["sms"],
+            "number": person.addresses.get("sms", ""),
+            "mail": person.addresses.get("email", ""),
         }
         for person in site.people
-        if "sms" in person.addresses
+        if "sms" in person.addresses or "email" in person.addresses
     ]
     return msgspec.json.encode(rows)
+
+
+def camera_world(data: Path, found: runtime.Runtime, site: Site) -> Child:
+    """The demo's cameras and loudspeakers, which show what its sensors say."""
+    scene = data / "scene.json"
+    scene.write_bytes(msgspec.json.encode(_scene(site)))
+    argv = [sys.executable, "-m", "vorab.testing.cameras", "--scene", str(scene)]
+    argv += ["--port", str(found.cameras_port), "--intercom-port", str(found.intercom_port)]
+    argv += ["--broker", f"{found.mqtt_host}:{found.mqtt_port}"]
+    return Child("cameras", argv, {}, quiet=True)
+
+
+def _scene(site: Site) -> dict[str, object]:
+    """Each simulated camera with the sensors that it has in sight: those of the places that use it."""
+    places = {place.id: place for place in site.places}
+    views: dict[str, dict[str, Any]] = {}
+    for place, camera in runtime.inherited(site, lambda place: place.camera).items():
+        kind, _, name = (camera.stream or camera.snapshot).partition(":")
+        if kind != "demo":
+            continue
+        title = " · ".join(places[one].name for one in reversed(places[place].path[1:]))
+        view = views.setdefault(name, {"name": name, "title": title, "zone": site.zone, "sensors": []})
+        seen = [sensor for sensor in site.sensors if sensor.place == place]
+        view["sensors"] += [{"topic": sensor.topic, "kind": sensor.type.name} for sensor in seen]
+    urls = {place.intercom.url for place in site.places if place.intercom}
+    return {
+        "cameras": list(views.values()),
+        "intercoms": sorted(url.removeprefix("demo:") for url in urls if url.startswith("demo:")),
+    }
 
 
 def say(line: str) -> None:
@@ -200,17 +238,18 @@ def run(site_folder: Path, data: Path) -> int:
         running.append(Child("broker", demo_broker.argv, {}, process=demo_broker.process, started_at=began))
     try:
         console_port = free_port(8080)
-        phones_port = free_port(console_port + 1) if site.demo else None
-        runtime.write(data, runtime.Runtime(demo_broker.host, demo_broker.port, console_port, phones_port))
-        if phones_port is not None:
-            running.append(phone_world(data, phones_port, console_port, site))
-        running += children(site_folder, data, environment)
+        found = _found(site, demo_broker, console_port)
+        runtime.write(data, found)
+        if site.demo:
+            running += [phone_world(data, found, site), camera_world(data, found, site)]
+        running += children(site_folder, data, environment, has_media=found.media_port is not None)
         secret = first_secret(data)
         for child in running:
             child.tend(say)
-        _await_listening([port for port in (console_port, phones_port) if port is not None], running, stopping)
+        listening = [found.console_port, found.phones_port, found.cameras_port]
+        _await_listening([port for port in listening if port is not None], running, stopping)
         if not stopping:
-            _greet(site, data, console_port, phones_port, secret, demo_broker, time.monotonic() - began)
+            _greet(site, data, found, secret, demo_broker, time.monotonic() - began)
         while not stopping:
             for child in running:
                 child.tend(say)
@@ -223,6 +262,17 @@ def run(site_folder: Path, data: Path) -> int:
         (data / "runtime.json").unlink(missing_ok=True)
         folder.release()
     return 0
+
+
+def _found(site: Site, demo_broker: broker.Handle, console_port: int) -> runtime.Runtime:
+    """Ports for all that listens, each free when it was looked for."""
+    names = ["phones_port", "mail_port", "cameras_port", "intercom_port"] if site.demo else []
+    names += ["media_port"] if speaks(site) else []
+    ports: dict[str, int] = {}
+    for name in names:
+        ports[name] = free_port(max([console_port, *ports.values()]) + 1)
+    secret = secrets.token_hex(16) if "media_port" in ports else ""
+    return runtime.Runtime(demo_broker.host, demo_broker.port, console_port, **ports, media_secret=secret)
 
 
 def _await_listening(ports: list[int], running: list[Child], stopping: list[int]) -> None:
@@ -242,21 +292,21 @@ def _await_listening(ports: list[int], running: list[Child], stopping: list[int]
 def _greet(
     site: Site,
     data: Path,
-    console_port: int,
-    phones_port: int | None,
+    found: runtime.Runtime,
     secret: str | None,
     demo_broker: broker.Handle,
     took_s: float,
 ) -> None:
     out.print(f"\n[bold]Vorab[/] watches [bold]{site.name}[/]: {len(site.sensors)} sensors  ({took_s:.1f} s)\n")
-    out.print(f"  console   http://127.0.0.1:{console_port}/")
+    out.print(f"  console   http://127.0.0.1:{found.console_port}/")
     if secret:
         out.print(f"  log in    operator / [bold]{secret}[/]   (shown only this once)")
     else:
         out.print(f"  log in    operator, with the secret of the first start (forgotten? delete {data / 'secret'})")
-    if phones_port is not None:
-        out.print(f"  simulator http://127.0.0.1:{console_port}/demo")
-        out.print(f"  phones    http://127.0.0.1:{phones_port}/")
+    if site.demo:
+        out.print(f"  simulator http://127.0.0.1:{found.console_port}/demo")
+        out.print(f"  phones    http://127.0.0.1:{found.phones_port}/")
+        out.print(f"  cameras   http://127.0.0.1:{found.cameras_port}/")
     out.print(f"  broker    {demo_broker.host}:{demo_broker.port}  {demo_broker.describes}")
     out.print(f"  data      {data}")
     out.print("\nCtrl-C stops everything.\n")

@@ -51,6 +51,8 @@ def public_url(site: Site, runtime: Runtime) -> str:
 def channel_settings(site: Site, runtime: Runtime) -> list[ChannelSettings]:
     """As in the site file, with the addresses of this console and of the demo's own telephones filled in."""
     found: dict[str, object] = {"public_url": public_url(site, runtime)}
+    if site.folder:
+        found["recordings"] = str(Path(site.folder) / "recordings")
     if runtime.phones_port:
         found |= {"base_url": f"http://127.0.0.1:{runtime.phones_port}", "allow_private": True}
     if runtime.mail_port:
@@ -69,7 +71,7 @@ def _of(channel: str, found: dict[str, object]) -> dict[str, object]:
 
 def cameras(site: Site, runtime: Runtime) -> dict[PlaceId, Camera]:
     """By place, its own or that of the nearest place around it; `demo:NAME` is the simulated one of this name."""
-    found = _inherited(site, lambda place: place.camera)
+    found = inherited(site, lambda place: place.camera)
     http = f"http://127.0.0.1:{runtime.cameras_port}/"
     return {
         place: replace(one, stream=_of_demo(one.stream, http, ".mjpeg"), snapshot=_of_demo(one.snapshot, http, ".jpg"))
@@ -79,12 +81,13 @@ def cameras(site: Site, runtime: Runtime) -> dict[PlaceId, Camera]:
 
 def intercoms(site: Site, runtime: Runtime) -> dict[PlaceId, Intercom]:
     """By place, as with cameras."""
-    found = _inherited(site, lambda place: place.intercom)
+    found = inherited(site, lambda place: place.intercom)
     rtsp = f"rtsp://127.0.0.1:{runtime.intercom_port}/"
     return {place: replace(one, url=_of_demo(one.url, rtsp, "")) for place, one in found.items()}
 
 
-def _inherited(site: Site, of: Callable[[Place], T | None]) -> dict[PlaceId, T]:
+def inherited(site: Site, of: Callable[[Place], T | None]) -> dict[PlaceId, T]:
+    """By place: what it has itself, else what the nearest place around it has."""
     own = {place.id: one for place in site.places if (one := of(place)) is not None}
     found = {place.id: next((own[at] for at in reversed(place.path) if at in own), None) for place in site.places}
     return {place: one for place, one in found.items() if one is not None}

@@ -69,6 +69,15 @@ def console(site: Site, data: Data = None) -> None:
     raise typer.Exit(supervised(main, site, data))
 
 
+@app.command(hidden=True)
+def media(site: Site, data: Data = None) -> None:
+    """Carry speech between the desk and loudspeakers; started by run."""
+    from deploy.cli.folders import supervised
+    from deploy.media_host import main
+
+    raise typer.Exit(supervised(main, site, data))
+
+
 # --- before one starts ------------------------------------------------------------------------------------------------
 
 
