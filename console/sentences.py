@@ -202,6 +202,11 @@ PAGES: dict[str, Three] = {
         "{place} : tout le monde vous y entend maintenant.",
     ),
     "talk_refused": ("No talk now: {reason}", "Jetzt kein Gespräch: {reason}", "Pas de liaison : {reason}"),
+    "talk_ended": (
+        "The line has ended: {reason}",
+        "Die Verbindung ist zu Ende: {reason}",
+        "Liaison terminée : {reason}",
+    ),
     "talk_lost": (
         "The line has broken. Press Talk to open it again.",
         "Die Verbindung ist abgebrochen. Mit Sprechen neu öffnen.",
@@ -415,7 +420,7 @@ PHRASES: tuple[Three, ...] = (
     # why a message did not arrive
     ("expired before it could be sent", "abgelaufen, bevor sie gesendet werden konnte", "expiré avant l'envoi"),
     ("expired", "abgelaufen", "expiré"),
-    ("the incident has moved on", "der Vorfall ist weiter", "l'incident a évolué"),
+    ("the incident moved on", "der Vorfall ist weiter", "l'incident a évolué"),
     (
         "no answer from the process that sent it",
         "keine Antwort von dem Prozess, der sie sandte",
@@ -430,6 +435,9 @@ PHRASES: tuple[Three, ...] = (
     ("not at the provider: {}", "nicht beim Anbieter: {}", "pas chez le fournisseur : {}"),
     ("outcome unknown: {}", "Ausgang unbekannt: {}", "issue inconnue : {}"),
     ("the provider asks to wait", "der Anbieter bittet zu warten", "le fournisseur demande d'attendre"),
+    ("{} is not in the directory", "{} steht nicht im Verzeichnis", "{} n'est pas dans l'annuaire"),
+    ("this site has no channel {}", "diese Anlage hat keinen Kanal {}", "ce site n'a pas de canal {}"),
+    ("no address for {}", "keine Adresse für {}", "pas d'adresse pour {}"),
     ("sent STOP", "hat STOP geschickt", "a envoyé STOP"),
     (
         "the limit of messages to this person is reached",
