@@ -10,6 +10,7 @@ from console.api import Desk
 from vorab.words import LANGUAGES
 
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+_FOLDERS = ("static", "static/vendor")
 
 
 def routes(app: FastAPI, desk: Desk) -> None:
@@ -46,7 +47,7 @@ def routes(app: FastAPI, desk: Desk) -> None:
 
     static = _static()
 
-    @app.get("/static/{name}", dependencies=[desk.right("public")])
+    @app.get("/static/{name:path}", dependencies=[desk.right("public")])
     async def file(name: str, request: Request) -> Response:
         """One of the files known when we started; no path is ever made of what a browser sends."""
         if name not in static:
@@ -59,11 +60,12 @@ def routes(app: FastAPI, desk: Desk) -> None:
 
 
 def _static() -> dict[str, tuple[bytes, str, str]]:
-    """Name → content, type, entity tag."""
+    """Name below static/ → content, type, entity tag."""
     table = {}
-    for entry in files("console").joinpath("static").iterdir():
-        suffix = entry.name[entry.name.rfind(".") :]
-        if suffix in _TYPES:
-            content = entry.read_bytes()
-            table[entry.name] = content, _TYPES[suffix], f'"{hashlib.sha256(content).hexdigest()[:16]}"'
+    for folder in _FOLDERS:
+        for entry in files("console").joinpath(folder).iterdir():
+            suffix = entry.name[entry.name.rfind(".") :]
+            if suffix in _TYPES:
+                content, name = entry.read_bytes(), f"{folder}/{entry.name}".removeprefix("static/")
+                table[name] = content, _TYPES[suffix], f'"{hashlib.sha256(content).hexdigest()[:16]}"'
     return table

@@ -56,7 +56,7 @@ def _pictures(app: FastAPI, desk: Desk) -> None:
             raise HTTPException(404, "no camera here")
         frames = outside.cameras.frames(place)
         first = await _next(frames)
-        parts = _parts(first, frames, lambda: desk.sessions.is_alive(session))
+        parts = _parts(first, frames, lambda: not desk.stream.is_closed and desk.sessions.is_alive(session))
         return StreamingResponse(parts, media_type=f"multipart/x-mixed-replace; boundary={_BOUNDARY}")
 
 
@@ -99,9 +99,10 @@ def _loudspeaker(app: FastAPI, desk: Desk) -> None:
         if outside.talks is None or place is None or not outside.talks.has(place.id):
             raise HTTPException(404, "no loudspeaker here")
         try:
-            return Json(await outside.talks.begin(incident, place.id, OPERATOR, body.sdp), 201)
+            talk = await outside.talks.begin(incident, place.id, OPERATOR, body.sdp)
         except Malformed as fault:
             raise HTTPException(422, f"sdp: {fault}") from None
+        return Json({"talk": talk.id, "sdp": talk.sdp}, 201)
 
     @app.delete("/api/talks/{talk}", status_code=204, dependencies=[desk.right("talk")])
     async def end(talk: str) -> Response:

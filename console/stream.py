@@ -101,6 +101,10 @@ class Stream:
         finally:
             self._browsers.discard(queue)
 
+    @property
+    def is_closed(self) -> bool:
+        return self._closed
+
     def close(self) -> None:
         """Every stream ends now."""
         self._closed = True

@@ -1,73 +1,94 @@
-// The desk: open incidents, live; the thread of one of them; take and done.
+// The desk: open incidents, live; the thread of one of them with its place; take and done; alarms that take the screen.
 
-import { ask, clock, find, make, showLink, startBar, texts } from "/static/vorab.js";
+import * as alarm from "/static/alarm.js";
+import { SHAPES } from "/static/alarm.js";
+import { closeScene, drawScene, tickScene } from "/static/scene.js";
+import * as shift from "/static/shift.js";
+import * as sound from "/static/sound.js";
+import * as talk from "/static/talk.js";
+import { ask, clock, fill, find, make, showLink, startBar, texts, whenSignedOut } from "/static/vorab.js";
 
 const SILENT_AFTER_MS = 12_000;  // the server beats every 5 s
 const STEADY_MS = 700;  // nobody means to take what has just jumped under his finger
-const SHAPES = { "life-safety": "◆", high: "▲", medium: "●", low: "○" };  // never by colour alone
 
 const incidents = new Map();  // id → as the API lists it
 const drawn = new Map();  // id → the row, and of what it was drawn
 const waiting = new Map();  // "incident meaning" → what was clicked, until the incident has moved
 let selected = null;
-let isPicked = false;  // by a person; until then the most urgent one is shown
+let isPicked = false;  // by a person, or by an alarm; until then the most urgent one is shown
 let jumpedAt = 0;  // when another one was shown without a person's doing
-let people = [];
 let ahead = 0;  // ms by which the server's clock is ahead of ours
-let stream = null;
+let worker = null;
+let isGone = true;  // there is no stream
 let heardAt = 0;
+let isLoading = false;
+let isSignedOut = false;
+let isLossSilenced = false;
 let threadAsked = 0;
 let threadShown = "";  // as JSON: the same is not drawn twice
 let threadTimer = 0;
-let isLoading = false;
 
 // --- the link --------------------------------------------------------------------------------------------------------
 
+function startWorker() {
+  worker = new Worker("/static/desk-worker.js", { type: "module" });
+  worker.addEventListener("message", ({ data }) => HEARD[data.kind](data));
+  worker.addEventListener("error", () => {
+    worker.terminate();
+    isGone = true;
+    lost();
+    setTimeout(startWorker, 3000);
+  });
+}
+
+const HEARD = {
+  beat: heard,
+  incident: ({ incident }) => { heard(); changed(incident); },
+  touched: () => { heard(); showThreadSoon(); },
+  resync: () => { heard(); load().catch(lost); },
+  lost: ({ isClosed }) => { isGone = isClosed; lost(); },
+  shift: ({ status }) => { shift.beaten(status); },
+  tick: () => { worker.postMessage({ alive: true }); tick(); },
+};
+
 async function load() {
-  const [open, resolved, known] = await Promise.all([
+  const [open, resolved, people] = await Promise.all([
     ask("GET", "/incidents?state=open"), ask("GET", "/incidents?state=resolved"), ask("GET", "/people"),
   ]);
-  people = known;
   ahead = Date.parse(open.now) - Date.now();
   incidents.clear();
   drawn.clear();
   for (const incident of [...resolved.incidents, ...open.incidents]) incidents.set(incident.id, incident);
   if (!incidents.has(selected)) [selected, isPicked] = [null, false];
+  find("more").hidden = open.more === 0;
+  find("more").textContent = fill(texts.more, { count: open.more });
+  drawPeople(people);
   show();
   showThread();
   return open.position;
 }
 
-function follow(after) {
-  stream?.close();
-  stream = new EventSource(`/api/stream?after=${after}`);
-  const on = (name, act) => stream.addEventListener(name, (event) => { heard(); act(event); });
-  on("beat", () => {});
-  on("incident", (event) => changed(JSON.parse(event.data)));
-  on("touched", () => showThreadSoon());
-  on("resync", () => load().catch(lost));
-  stream.addEventListener("error", lost);
-}
-
 function heard() {
   heardAt = Date.now();
+  isLossSilenced = false;
   showLink(true);
-  showTitle();
+  showState();
 }
 
 function lost() {
-  showLink(false);
-  showTitle();
+  showLink(false, isSignedOut ? [texts.signed_out, texts.signed_out_more] : undefined);
+  find("sign-in-again").hidden = !isSignedOut;
+  showState();
 }
 
 async function watch() {
-  const isGone = stream === null || stream.readyState === EventSource.CLOSED;
-  if (isLoading || (!isGone && Date.now() - heardAt < SILENT_AFTER_MS)) return;
+  if (isLoading || isSignedOut || (!isGone && Date.now() - heardAt < SILENT_AFTER_MS)) return;
   isLoading = true;
-  if (stream) lost();
+  if (heardAt) lost();
   try {
-    follow(await load());
-    heardAt = Date.now();
+    worker.postMessage({ follow: await load() });
+    isGone = false;
+    heard();
   } catch {
     lost();  // the next tick tries again
   } finally {
@@ -86,6 +107,7 @@ function changed(incident) {
 }
 
 const isOpen = (incident) => incident.state !== "resolved";
+const isAlarm = (incident) => incident.state === "triggered" && incident.desks.includes(shift.desk());
 
 function urgency(one, other) {
   return other.rank - one.rank
@@ -101,20 +123,29 @@ function listed() {
 
 function show() {
   const [open, resolved] = listed();
-  if (!isPicked && open.length > 0 && selected !== open[0].id) {
-    [selected, jumpedAt] = [open[0].id, Date.now()];
-    showThread();
+  const alarms = open.filter(isAlarm);
+  const urgent = alarm.update(alarms, selected);
+  if (urgent) jump(urgent);
+  else if (!isPicked && open.length > 0 && selected !== open[0].id) {
+    jump(open[0].id);
+    isPicked = false;
   }
-  fill("open", open);
-  fill("resolved", resolved);
+  fillRows("open", open);
+  fillRows("resolved", resolved);
   find("quiet").hidden = open.length > 0;
   find("nothing-resolved").hidden = resolved.length > 0;
-  showTitle();
+  for (const one of alarms) worker.postMessage({ shown: one.id });
   tick();
 }
 
+/** Another one is shown, without a person's doing. */
+function jump(id) {
+  [selected, isPicked, jumpedAt] = [id, true, Date.now()];
+  showThread();
+}
+
 /** Only what has changed is drawn anew: a row stays the same while a finger is on it. */
-function fill(id, list) {
+function fillRows(id, list) {
   const rows = list.map(row);
   find(`${id}-count`).textContent = rows.length || "";
   if (rows.length === find(id).children.length && rows.every((one, at) => one === find(id).children[at])) return;
@@ -164,15 +195,25 @@ function lasted(ms) {
 function tick() {
   const now = Date.now() + ahead;
   for (const one of document.querySelectorAll("[data-since]")) one.textContent = lasted(now - Date.parse(one.dataset.since));
+  tickScene();
+  shift.show();
+  watch();
 }
 
-function showTitle() {
-  if (!find("lost").hidden) {
-    document.title = `⚠ ${texts.lost} · ${texts.title}`;
-    return;
-  }
-  const untaken = [...incidents.values()].filter((one) => one.state === "triggered").length;
-  document.title = `${untaken ? `(${untaken}) ` : ""}${texts.desk} · ${texts.title}`;
+/** What is seen of alarms and of the link, and what is heard. */
+function showState() {
+  const isLost = !find("lost").hidden;
+  const lossSounds = isLost && shift.desk() !== "" && !isLossSilenced;
+  sound.play(lossSounds ? "lost" : shift.desk() && alarm.tone());
+  find("lost-silence").hidden = !lossSounds;
+  alarm.drawBand(selected);
+  alarm.title(isLost, [...incidents.values()].filter((one) => one.state === "triggered").length);
+}
+
+function silence() {
+  if (find("lost-silence").hidden) alarm.silence();
+  else isLossSilenced = true;
+  showState();
 }
 
 // --- the thread ------------------------------------------------------------------------------------------------------
@@ -191,17 +232,19 @@ function showThreadSoon() {
 async function showThread() {
   clearTimeout(threadTimer);
   threadTimer = 0;
-  if (selected === null) {
+  const isThere = selected !== null;
+  find("pick").hidden = isThere;
+  find("case").hidden = find("lines").hidden = !isThere;
+  if (!isThere) {
     threadShown = "";
-    find("thread").replaceChildren(make("p", { class: "pick" }, texts.pick));
-    return;
+    return closeScene();
   }
   const asked = ++threadAsked;
   try {
     const thread = await ask("GET", `/incidents/${encodeURIComponent(selected)}`);
     if (asked === threadAsked) drawThread(thread);
   } catch (error) {
-    if (asked === threadAsked) say(texts.refused.replace("{reason}", error.message));
+    if (asked === threadAsked) say(fill(texts.refused, { reason: error.message }));
   }
 }
 
@@ -209,20 +252,38 @@ function drawThread(thread) {
   const { incident } = thread;
   if (threadShown === (threadShown = JSON.stringify(thread))) return showWaiting();
   const isOpened = new Set([...document.querySelectorAll("#thread details[open]")].map((one) => one.dataset.key));
-  find("thread").replaceChildren(
-    make("header", { class: `head ${incident.priority} ${incident.state}` },
-      make("p", { class: "priority" }, make("span", { class: "shape", "aria-hidden": "true" }, SHAPES[incident.priority]),
-        `${incident.priority_name} · ${incident.subject}`),
-      make("h1", {}, incident.what, incident.finding ? make("span", { class: "finding" }, incident.finding) : null),
-      make("p", { class: "place" }, incident.place.join(" › ")),
-      make("p", { class: "status" }, incident.status, " · ", texts.since, " ", clock(incident.since),
-        isOpen(incident) ? make("span", {}, " · ", since(incident)) : null)),
-    isOpen(incident) ? buttons(incident) : "",
-    make("p", { id: "said", class: "said", role: "status" }),
-    facts(thread),
-    make("ol", { class: "lines" }, ...story(thread).map(([key, draw]) => draw(isOpened.has(key)))));
+  say("");
+  find("head").className = `head ${incident.priority} ${incident.state}`;
+  find("head").replaceChildren(...head(incident));
+  drawActions(thread);
+  find("crew").replaceChildren(crew(thread));
+  find("facts").replaceChildren(facts(thread));
+  find("lines").replaceChildren(...story(thread).map(([key, draw]) => draw(isOpened.has(key))));
+  drawScene(thread, isOpen(incident));
   tick();
   showWaiting();
+}
+
+function head(incident) {
+  return [
+    make("p", { class: "priority" }, make("span", { class: "shape", "aria-hidden": "true" }, SHAPES[incident.priority]),
+      `${incident.priority_name} · ${incident.subject}`),
+    make("h1", {}, incident.what, incident.finding ? make("span", { class: "finding" }, incident.finding) : null),
+    make("p", { class: "place" }, incident.place.join(" › ")),
+    make("p", { class: "status" }, incident.status, " · ", texts.since, " ", clock(incident.since),
+      isOpen(incident) ? make("span", {}, " · ", since(incident)) : null),
+  ];
+}
+
+/** Who goes, and of which role somebody is still missing. */
+function crew({ going, incident }) {
+  if (going.length + incident.missing.length === 0) return "";
+  return make("ul", { class: "crew" },
+    ...going.map((one) => make("li", { class: "goes" }, make("span", { "aria-hidden": "true" }, "✓ "), make("strong", {}, one.name),
+      ` · ${one.roles.join(", ")} · `,
+      one.arrived_at ? fill(texts.there_since, { time: clock(one.arrived_at) }) : fill(texts.goes_since, { time: clock(one.at) }))),
+    ...incident.missing.map((role) => make("li", { class: "missing" }, make("span", { "aria-hidden": "true" }, "✗ "),
+      make("strong", {}, role), ` · ${texts.nobody_yet}`)));
 }
 
 function facts(thread) {
@@ -256,28 +317,29 @@ function messageLine(message) {
       message.text ? make("blockquote", {}, message.text) : ""));
 }
 
-// --- take and done ---------------------------------------------------------------------------------------------------
+// --- take, done, talk ------------------------------------------------------------------------------------------------
 
-function buttons(incident) {
-  const chosen = localStorage.getItem("as") ?? "desk";
-  const as = make("select", { id: "as", "aria-label": texts.as, onchange: () => localStorage.setItem("as", as.value) },
-    ...people.map((one) => make("option", { value: one.id, selected: one.id === chosen }, one.name)));
-  const button = (meaning, text, key) => make("button", {
-    class: meaning === "taken" && incident.state === "triggered" ? "primary" : "",
-    "data-meaning": meaning, "aria-keyshortcuts": key, onclick: () => answer(meaning),
-  }, text);
-  return make("div", { class: "actions" },
-    incident.state === "triggered" ? button("taken", texts.take, "t") : "",
-    button("done", texts.done, "d"), make("label", { for: "as" }, texts.as), as);
+/** The buttons themselves stay: a click that began on one ends on it, whatever arrives meanwhile. */
+function drawActions({ incident, talk: hasSpeaker }) {
+  find("actions").hidden = !isOpen(incident);
+  find("take").hidden = incident.state !== "triggered";
+  find("take").classList.toggle("primary", incident.state === "triggered");
+  find("talk").hidden = !hasSpeaker;
 }
+
+function drawPeople(people) {
+  const chosen = localStorage.getItem("as") ?? "desk";
+  find("as").replaceChildren(...people.map((one) => make("option", { value: one.id, selected: one.id === chosen }, one.name)));
+}
+
+const button = (meaning) => find(meaning === "taken" ? "take" : "done");
 
 async function answer(meaning) {
   const incident = incidents.get(selected);
-  const button = find("thread").querySelector(`[data-meaning="${meaning}"]`);
-  if (!incident || !button || button.disabled || Date.now() - jumpedAt < STEADY_MS) return;
+  if (!incident || !isOpen(incident) || button(meaning).hidden || button(meaning).disabled || Date.now() - jumpedAt < STEADY_MS) return;
   isPicked = true;
   const key = `${incident.id} ${meaning}`;
-  const click = waiting.get(key) ?? { id: uuid() };  // a repeated click is the same one
+  const click = waiting.get(key) ?? { id: shift.uuid() };  // a repeated click is the same one
   waiting.set(key, click);
   showWaiting();
   try {
@@ -286,30 +348,28 @@ async function answer(meaning) {
   } catch (error) {
     waiting.delete(key);
     showWaiting();
-    say(texts.refused.replace("{reason}", error.message));
+    say(fill(texts.refused, { reason: error.message }));
   }
 }
 
-/** Also where the browser has no crypto.randomUUID: on plain http under another name than localhost. */
-function uuid() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = (bytes[6] & 0x0f) | 0x40;
-  bytes[8] = (bytes[8] & 0x3f) | 0x80;
-  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
-}
-
 function showWaiting() {
-  for (const button of find("thread").querySelectorAll("[data-meaning]")) {
-    const isWaiting = waiting.has(`${selected} ${button.dataset.meaning}`);
-    button.disabled = isWaiting;
-    button.textContent = isWaiting ? texts.sending : texts[button.dataset.meaning === "taken" ? "take" : "done"];
+  for (const [meaning, text] of [["taken", texts.take], ["done", texts.done]]) {
+    const isWaiting = waiting.has(`${selected} ${meaning}`);
+    button(meaning).disabled = isWaiting;
+    button(meaning).firstElementChild.textContent = isWaiting ? texts.sending : text;
   }
 }
 
 function say(text) {
-  const said = find("said");
-  if (said) said.textContent = text;
+  find("said").textContent = text;
+}
+
+function openTalk() {
+  const incident = incidents.get(selected);
+  if (!incident || find("talk").hidden || talk.isOpen()) return;
+  alarm.silence();  // who speaks there has heard it
+  showState();
+  talk.open(incident.id, incident.place.at(-1) ?? incident.subject);
 }
 
 // --- keys ------------------------------------------------------------------------------------------------------------
@@ -322,16 +382,64 @@ function move(by) {
   document.querySelector(`.row[data-id="${CSS.escape(next)}"]`)?.scrollIntoView({ block: "nearest" });
 }
 
-const KEYS = { j: () => move(1), k: () => move(-1), t: () => answer("taken"), d: () => answer("done") };
+function nextAlarm() {
+  const id = alarm.next(selected);
+  if (id) select(id);
+}
+
+function toggleAlarm() {
+  alarm.toggle();
+  showState();
+}
+
+const KEYS = {
+  j: () => move(1), k: () => move(-1), t: () => answer("taken"), d: () => answer("done"), s: silence, n: nextAlarm,
+  Escape: toggleAlarm, "?": () => find("keys").showModal(),
+};
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || find("keys").open || event.target.closest("input, select, textarea")) return;
+  if (event.key === " ") return space(event);
   KEYS[event.key]?.();
 });
 
+/** Held, it speaks; pressed while no line is open, it opens one.  On a button it is the browser's own key. */
+function space(event) {
+  if (event.target.closest("button:not(#push), a, summary")) return;
+  event.preventDefault();
+  if (event.repeat) return;
+  if (talk.isOpen()) talk.push(true);
+  else openTalk();
+}
+
+document.addEventListener("keyup", (event) => { if (event.key === " ") talk.push(false); });
+
+for (const meaning of ["taken", "done"]) button(meaning).addEventListener("click", () => answer(meaning));
+find("talk").addEventListener("click", openTalk);
+find("silence").addEventListener("click", silence);
+find("lost-silence").addEventListener("click", silence);
+find("next").addEventListener("click", nextAlarm);
+find("set-aside").addEventListener("click", toggleAlarm);
+find("as").addEventListener("change", () => localStorage.setItem("as", find("as").value));
 find("thread").addEventListener("pointerdown", () => { isPicked = true; });
 
+whenSignedOut(() => {
+  if (!shift.desk()) return location.assign("/sign-in");
+  isSignedOut = true;  // a page that vanished would be a desk that nobody knows to be blind
+  lost();
+});
+
 startBar();
+startWorker();
+talk.startTalk();
+shift.startShift((message) => worker.postMessage(message), shiftChanged).catch(() => {});
 watch();
-setInterval(watch, 1000);
-setInterval(tick, 1000);
+setInterval(tick, 1000);  // should the worker be gone
+
+let shiftShown = "";
+
+/** With the shift alarms come and go. */
+function shiftChanged() {
+  if (shiftShown !== (shiftShown = shift.desk())) show();
+  showState();
+}

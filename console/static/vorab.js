@@ -10,6 +10,16 @@ const timeOfDay = new Intl.DateTimeFormat("en-GB", {
 /** 03:14:09, as the clocks at the site show it. */
 export const clock = (at) => timeOfDay.format(new Date(at));
 
+/** The sentence with the values in place of its {names}. */
+export const fill = (sentence, values) => sentence.replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all);
+
+let signedOut = () => location.assign("/sign-in");
+
+/** What happens when the session has ended, instead of going to the sign-in page. */
+export function whenSignedOut(act) {
+  signedOut = act;
+}
+
 /** The answer of the API.  Throws an Error in words; without a session the browser goes to the sign-in page. */
 export async function ask(method, path, body) {
   const response = await fetch(`/api${path}`, {
@@ -17,7 +27,7 @@ export async function ask(method, path, body) {
     headers: { "content-type": "application/json" },
     body: body === undefined ? undefined : JSON.stringify(body),
   });
-  if (response.status === 401) location.assign("/sign-in");
+  if (response.status === 401) signedOut();
   const answer = response.status === 204 ? null : await response.json();
   if (!response.ok) throw Object.assign(new Error(answer.error), { status: response.status });
   return answer;
@@ -45,9 +55,10 @@ find("language")?.addEventListener("change", (event) => {
 });
 
 /** The page is grey and says so, also in its title, while what it shows may be old. */
-export function showLink(isThere) {
+export function showLink(isThere, why = [texts.lost, texts.lost_more]) {
   document.documentElement.classList.toggle("is-lost", !isThere);
   find("lost").hidden = isThere;
+  [find("lost-what").textContent, find("lost-more").textContent] = why;
   find("link").hidden = !isThere;
 }
 

@@ -139,7 +139,7 @@ def test_there_is_no_picture_where_none_was_taken(bench: Bench, browser: Browser
 def test_an_offer_is_answered_and_the_talk_can_be_ended(bench: Bench, browser: Browser) -> None:
     incident = bench.raises()
     answer = browser.post(f"/api/incidents/{incident}/talk", json={"sdp": "offer"})
-    assert (answer.status_code, answer.json()) == (201, {"id": "talk", "sdp": "answer to offer"})
+    assert (answer.status_code, answer.json()) == (201, {"talk": "talk", "sdp": "answer to offer"})
     assert bench.talks.open == {"talk": (incident, "gate", "operator")}
     assert browser.request("DELETE", "/api/talks/talk").status_code == 204
     assert bench.talks.open == {}
