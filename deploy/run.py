@@ -141,7 +141,7 @@ def demo_environment(data: Path) -> dict[str, str]:
     return {f"{name}_ACCOUNT": DEMO_ACCOUNT for name in names} | {f"{name}_TOKEN": path.read_text() for name in names}
 
 
-def children(site_folder: Path, data: Path, environment: dict[str, str], *, has_media: bool) -> list[Child]:
+def children(site_folder: Path, data: Path, environment: dict[str, str], *, has_media: bool = False) -> list[Child]:
     """The processes of every site, in the order of their start."""
 
     def child(name: str) -> Child:
