@@ -143,6 +143,12 @@ class Calls(Exchange):
                 self._end(call, "completed" if call.status == "in-progress" else "busy")
             return call is not None
 
+    def sound(self, sid: str, said: int) -> str:
+        """Where the recording is that was played as this sentence of the call; "" = none was."""
+        with self.changed:
+            call = self._calls.get(sid)
+            return call.said[said].sound if call and 0 <= said < len(call.said) else ""
+
     def changed_calls(self, since: int) -> list[Call]:
         """Those whose `version` is later, oldest change first."""
         with self.changed:

@@ -1,5 +1,6 @@
 """Mail: kept for every person it is addressed to, and read as a person would read it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import getaddresses
@@ -15,12 +16,11 @@ class Mails(Exchange):
 
     mails: dict[int, EmailMessage] = field(default_factory=dict)  #: by its number in the ledger
 
-    def mail(self, message: EmailMessage) -> None:
-        """It lies in the mailbox of everybody it is addressed to."""
+    def mail(self, message: EmailMessage, to: Sequence[str] = ()) -> None:
+        """It lies in the mailbox of everybody it is addressed to; `to`: by the envelope, else by the letter."""
         text = f"{message.get('Subject', '')}\n\n{_text(message)}".strip()
         with self.changed:
-            to = getaddresses([str(told) for name in ("To", "Cc") for told in message.get_all(name, [])])
-            for address in [address for _, address in to if address]:
+            for address in to or _addressed(message):
                 entry = self._note("mail", address, text, str(message.get("Message-ID", "")))
                 self.mails[entry.number] = message
 
@@ -32,6 +32,11 @@ class Mails(Exchange):
                 data = part.get_payload(decode=True)
                 return (part.get_content_type(), data) if isinstance(data, bytes) else None
         return None
+
+
+def _addressed(message: EmailMessage) -> list[str]:
+    told = [str(value) for name in ("To", "Cc") for value in message.get_all(name, [])]
+    return [address for _, address in getaddresses(told) if address]
 
 
 def _text(message: EmailMessage) -> str:

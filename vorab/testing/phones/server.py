@@ -1,11 +1,16 @@
 """The phone world on a socket: the API for the product, a page of handsets for people, the ledger for tests.
 
 POST, GET /2010-04-01/…      as at Twilio
-GET  /                       the handsets; /handsets.css, /handsets.js, /events (EventSource), /people
+GET  /                       the handsets; /handsets.css, /handsets.js, /words, /people, /events (EventSource)
 POST /write                  {"handset", "text"}: the person writes
-GET  /ledger?since=N         what every handset received: {"entries": […], "last": N}
+POST /call                   {"handset", "action": pick_up | press | hang_up, "key"}: {"done": whether there is a call}
+GET  /sound?call=SID&said=N  the recording that is the sentence N of this call
+GET  /picture?mail=N         the picture in the mail with this number in the ledger
+GET  /ledger?since=N         what every handset received: {"entries": [{"kind": sms | call | mail, …}], "last": N}
 POST /faults                 {"fault", "times", "on", "to", "code", "seconds"}: the next requests go wrong
-POST /settings               {"delay_ms", "paced", "reports", "list_lag_ms", "list_fails", "outcomes"}
+POST /settings               {"delay_ms", "speech_ms", "paced", "reports", "list_lag_ms", "list_fails", "outcomes",
+                             "lines"}
+SMTP                         mail for the mailboxes, on a port of its own
 """
 
 import base64
@@ -23,9 +28,13 @@ from importlib.resources import files
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from aiosmtpd.controller import Controller
+
 from vorab.model import MILLISECOND, Span
 from vorab.ports import HttpResponse
-from vorab.testing.phones.world import Broken, Fault, PhoneWorld, Reports
+from vorab.testing.phones import outside, smtp
+from vorab.testing.phones.calls import Call
+from vorab.testing.phones.world import Broken, Fault, Line, PhoneWorld, Received, Reports
 
 MAX_BODY = 64 * 1024
 IDLE_S = 60.0  #: a connection without a request
@@ -33,11 +42,11 @@ HANG_S = 30.0  #: how long a request that is never answered is held
 TICK_S = 0.01
 HEARTBEAT_S = 5.0
 
-_PHRASES = {200: "OK", 201: "Created", 204: "No Content", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden"}
+_PHRASES = {200: "OK", 201: "Created", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden"}
 #: The page loads nothing from elsewhere and runs no script but its own.
 _SAFE = {
     "content-security-policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
-    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "img-src 'self' data:; media-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cache-control": "no-store",
@@ -46,6 +55,7 @@ _FILES = {
     "/": ("handsets.html", "text/html; charset=utf-8"),
     "/handsets.css": ("handsets.css", "text/css; charset=utf-8"),
     "/handsets.js": ("handsets.js", "text/javascript; charset=utf-8"),
+    "/words": ("handsets.json", "application/json"),
 }
 
 
@@ -60,6 +70,7 @@ class Server(socketserver.ThreadingTCPServer):
         super().__init__(address, _Connection)
         self.world = world
         self.people = people
+        self.postman: Controller | None = None
         self.closing = threading.Event()
 
     @property
@@ -76,11 +87,23 @@ class Server(socketserver.ThreadingTCPServer):
             self.world.changed.notify_all()
         self.shutdown()
         self.server_close()
+        if self.postman:
+            self.postman.stop()
 
 
-def serve(world: PhoneWorld, host: str = "127.0.0.1", port: int = 0, people: Sequence[dict[str, str]] = ()) -> Server:
-    """A running server; `people` are the handsets that the page shows from the start: name, number, role, language."""
+def serve(
+    world: PhoneWorld,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    people: Sequence[dict[str, str]] = (),
+    smtp_port: int | None = None,
+) -> Server:
+    """A running server; `people` are the handsets that the page shows from the start: name, role, language, number,
+    mail (the address of the mailbox).
+    """
     server = Server(world, (host, port), people)
+    if smtp_port is not None:
+        server.postman = smtp.listen(world, host, smtp_port)
     for name, work in (("requests", _serve), ("time", _settle), ("webhooks", _call)):
         threading.Thread(target=work, args=(server,), name=f"phones-{name}", daemon=True).start()
     return server
@@ -191,6 +214,10 @@ class _Connection(socketserver.StreamRequestHandler):
                 return _json(list(self.server.people))
             if path == "/ledger":
                 return _json(_ledger(world, int(query.get("since", 0))))
+            if path == "/sound":
+                return _sound(world, query)
+            if path == "/picture":
+                return _picture(world, query)
             return HttpResponse(404, b"")
         if not _ours(headers):
             return HttpResponse(403, b"")
@@ -206,14 +233,17 @@ class _Connection(socketserver.StreamRequestHandler):
         lines = [f"{name}: {value}" for name, value in head.items()]
         self.wfile.write("\r\n".join(["HTTP/1.1 200 OK", *lines, "", ""]).encode())
         world = self.server.world
+        version = 0
         while not self.server.closing.is_set():
             with world.changed:
-                if len(world.ledger) <= last:
+                if len(world.ledger) <= last and not world.changed_calls(version):
                     world.changed.wait(HEARTBEAT_S)
-                entries = world.ledger[last:]
-            told = "".join(f"id: {entry.number}\ndata: {json.dumps(asdict(entry))}\n\n" for entry in entries)
-            self.wfile.write(told.encode() or b": still here\n\n")
-            last += len(entries)
+                told = [f"id: {entry.number}\ndata: {_entry(world, entry)}\n\n" for entry in world.ledger[last:]]
+                last += len(told)
+                for call in world.changed_calls(version):
+                    version = call.version
+                    told.append(f"event: call\ndata: {_call_shown(call)}\n\n")
+            self.wfile.write("".join(told).encode() or b": still here\n\n")
 
 
 def _named_as_here(headers: dict[str, str]) -> bool:
@@ -236,6 +266,8 @@ def _apply(world: PhoneWorld, path: str, told: dict[str, Any]) -> HttpResponse:
     """Raises ValueError, KeyError, TypeError or AttributeError for what cannot be understood."""
     if path == "/write":
         return _json({"sid": world.write(str(told["handset"]), str(told["text"])[:1600])})
+    if path == "/call":
+        return _json({"done": _act(world, str(told["handset"]), told["action"], told.get("key"))})
     if path == "/faults":
         world.fail(Fault(told.pop("fault")), **told)
         return _json({})
@@ -244,6 +276,17 @@ def _apply(world: PhoneWorld, path: str, told: dict[str, Any]) -> HttpResponse:
             _set(world, name, value)
         return _json({})
     return HttpResponse(404, b"")
+
+
+def _act(world: PhoneWorld, handset: str, action: str, key: object) -> bool:
+    match action:
+        case "pick_up":
+            return world.pick_up(handset)
+        case "press":
+            return world.press(handset, str(key))
+        case "hang_up":
+            return world.hang_up(handset)
+    raise ValueError(f"{action!r} is nothing a telephone does")
 
 
 def _set(world: PhoneWorld, name: str, value: Any) -> None:
@@ -258,6 +301,10 @@ def _set(world: PhoneWorld, name: str, value: Any) -> None:
             world.list_fails = bool(value)
         case "reports":
             world.reports = Reports(value)
+        case "speech_ms":
+            world.speech = Span(int(value) * MILLISECOND)
+        case "lines":
+            world.lines = {number: Line(line) for number, line in value.items()}
         case "outcomes":
             world.outcomes = {number: (status, code) for number, (status, code) in value.items()}
         case _:
@@ -279,6 +326,30 @@ def _ledger(world: PhoneWorld, since: int) -> dict[str, Any]:
     with world.changed:
         entries = [asdict(entry) for entry in world.ledger[since:] if not entry.written]
         return {"entries": entries, "last": len(world.ledger)}
+
+
+def _entry(world: PhoneWorld, entry: Received) -> str:
+    has_picture = entry.kind == "mail" and world.picture(entry.number) is not None
+    return json.dumps(asdict(entry) | {"picture": has_picture})
+
+
+def _call_shown(call: Call) -> str:
+    said = [{"text": one.text, "language": one.language, "recording": bool(one.sound)} for one in call.said]
+    shown = {"sid": call.sid, "handset": call.to, "sender": call.sender, "status": call.status, "said": said}
+    instants = {"at": call.created_at, "answered_at": call.answered_at, "ended_at": call.ended_at}
+    return json.dumps(shown | instants | {"takes_keys": call.takes_keys})
+
+
+def _sound(world: PhoneWorld, query: dict[str, str]) -> HttpResponse:
+    """Only what this call was told to play: no way to anywhere else."""
+    url = world.sound(query.get("call", ""), int(query.get("said", -1)))
+    answer = outside.sound(url) if url else None
+    return HttpResponse(200, answer.body, {**answer.headers, **_SAFE}) if answer else HttpResponse(404, b"")
+
+
+def _picture(world: PhoneWorld, query: dict[str, str]) -> HttpResponse:
+    kind, data = world.picture(int(query.get("mail", 0))) or ("", b"")
+    return HttpResponse(200, data, {"content-type": kind, **_SAFE}) if kind else HttpResponse(404, b"")
 
 
 def _file(name: str, kind: str) -> HttpResponse:
