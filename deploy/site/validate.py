@@ -141,6 +141,8 @@ def _message(error: ErrorDetails) -> str:
     if type_ in ("enum", "literal_error"):
         words = [word.strip("'") for word in str(context["expected"]).replace(" or ", ", ").split(", ")]
         return unknown("value", found, words) if isinstance(found, str) else f"expected one of {', '.join(words)}"
+    if type_ in ("too_short", "too_long") and 2 in (context.get("min_length"), context.get("max_length")):
+        return f"expected 2 numbers, found {context['actual_length']}"
     if type_ in ("too_short", "string_too_short", "missing_keyword_only_argument"):
         return "nothing here; at least one is needed"
     kind = type_.removesuffix("_type").removesuffix("_parsing")
