@@ -181,24 +181,23 @@ class Bench:
         self.reader = StoreReader(self.read_only, self.directory)
         self.app: FastAPI
         self.stream: Stream
-        self.app, self.stream = create(
-            ports.Outside(
-                site=self.site,
-                directory=self.directory,
-                public_url=public_url,
-                reader=self.reader,
-                inbox=StoreInbox(self.store, self.ringer),
-                shifts=StoreShifts(self.store),
-                now=lambda: self.now,
-                secret=HASHED,
-                key=self.key,
-                ended=self.ended,
-                hooks={"/twilio/sms": sms, "/twilio/status": sms},
-                cameras=self.cameras,
-                talks=self.talks,
-                devices=self.devices,
-            )
+        self.outside = ports.Outside(
+            site=self.site,
+            directory=self.directory,
+            public_url=public_url,
+            reader=self.reader,
+            inbox=StoreInbox(self.store, self.ringer),
+            shifts=StoreShifts(self.store),
+            now=lambda: self.now,
+            secret=HASHED,
+            key=self.key,
+            ended=self.ended,
+            hooks={"/twilio/sms": sms, "/twilio/status": sms},
+            cameras=self.cameras,
+            talks=self.talks,
+            devices=self.devices,
         )
+        self.app, self.stream = create(self.outside)
         self.browser = Browser(self.app)
 
     def close(self) -> None:

@@ -3,11 +3,16 @@
 from urllib.parse import urlencode
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import func, select
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]  # its SDK is not typed
 
+from console.app import create
 from deploy.store.tables import inbox
 from tests.unit.console.conftest import ACCOUNT, PUBLIC_URL, TOKEN, Bench, Browser
+from vorab.errors import TemporaryFailure
+from vorab.model import Instant
+from vorab.ports import Called, InboxItem
 
 SID = "SM" + "a" * 32
 REPLY = {"MessageSid": SID, "AccountSid": ACCOUNT, "From": "+33639980002", "To": "+33639989999", "Body": "4821"}
@@ -78,3 +83,36 @@ def test_an_address_in_a_message_is_never_fetched(bench: Bench) -> None:
     assert call(bench.browser, REPLY | {"NumMedia": "1", "MediaUrl0": "http://127.0.0.1:1/secret"}) == 200
     with bench.store.begin() as connection:
         assert "127.0.0.1" not in (connection.scalar(select(inbox.c.body)) or "")
+
+
+# --- while the store is away ------------------------------------------------------------------------------------------
+
+
+class Calls:
+    """A provider that asks what to say, with somebody on the line."""
+
+    paths = ("/calls", "/reports")
+
+    def webhook(self, path: str, *_: object) -> Called:
+        item = InboxItem("CA1/key", "key", {})
+        return Called([item], b"<Response>yours</Response>", b"<Response>wait</Response>" if path == "/calls" else b"")
+
+
+class Away:
+    def put(self, rows: object, at: Instant) -> None:
+        raise TemporaryFailure("locked")
+
+
+def test_who_is_on_the_line_is_told_to_wait_when_it_cannot_be_stored(bench: Bench) -> None:
+    hooks = {path: Calls() for path in Calls.paths}
+    app, _ = create(replace(bench.outside, hooks=hooks, inbox=Away()))
+    browser = Browser(app)
+    answer = browser.post("/calls", content=b"Digits=1")
+    assert (answer.status_code, answer.content) == (200, b"<Response>wait</Response>")
+    assert browser.post("/reports", content=b"").status_code == 503
+
+
+def test_who_is_on_the_line_hears_what_came_of_it(bench: Bench) -> None:
+    app, _ = create(replace(bench.outside, hooks={"/calls": Calls()}))
+    assert Browser(app).post("/calls", content=b"Digits=1").content == b"<Response>yours</Response>"
+    assert stored(bench) == 1
