@@ -278,6 +278,8 @@ def note(text: str, language: str, zone: ZoneInfo) -> str:
     """The note of a breach in this language, its instants as the time of day in this zone."""
     if theirs := NOTES[language]:
         text = _known(language).sub(lambda found: theirs[found[0]], text)
+    if language == "fr":
+        text = re.sub(r"(?<=\S): ", " : ", text)
     return _ISO.sub(lambda found: datetime.fromisoformat(found[0]).astimezone(zone).strftime("%H:%M"), text)
 
 

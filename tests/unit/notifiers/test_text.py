@@ -125,13 +125,13 @@ def test_all_that_the_rules_say_in_a_note_is_said_in_the_readers_language(langua
 NOTES = {
     "uncertain: a state without a time of its own": (
         "unsicher: Zustand ohne eigene Zeit",
-        "incertain: état sans heure propre",
+        "incertain : état sans heure propre",
     ),
     "late: measured 2026-07-01T07:58:00Z": ("verspätet: gemessen 09:58", "en retard : mesuré à 09:58"),
-    "unverified: no badge reader": ("unbestätigt: kein Ausweisleser", "non vérifié: pas de lecteur de badges"),
+    "unverified: no badge reader": ("unbestätigt: kein Ausweisleser", "non vérifié : pas de lecteur de badges"),
     "unverified: badge reader b12 not heard up to 2026-07-01T07:58:00Z: ingest north is behind": (
         "unbestätigt: Ausweisleser nicht gehört bis 09:58: Erfassung im Rückstand",
-        "non vérifié: lecteur de badges pas entendu jusqu'à 09:58: saisie en retard",
+        "non vérifié : lecteur de badges pas entendu jusqu'à 09:58 : saisie en retard",
     ),
     "gateway east offline since 2026-07-01T07:58:00Z": (
         "Gateway getrennt seit 09:58",
