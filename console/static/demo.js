@@ -1,24 +1,40 @@
-// The simulator: devices by place with their buttons, and what they have published.
+// The simulator: stories, devices by place with their buttons, and what they have published.
 
 import { ask, clock, find, make, showLink, startBar, texts } from "/static/vorab.js";
 
-function show({ devices, published }) {
-  const places = Map.groupBy(devices, (device) => device.place);
+let written = "";  // what the page shows now: what has not changed is not written again, so that no click is lost
+
+function show({ stories, devices, published }) {
+  const now = JSON.stringify([stories, devices, published]);
+  if (now === written) return;
+  written = now;
   const focused = document.activeElement?.dataset?.press;
+  find("stories").replaceChildren(...stories.map(story));
+  const places = Map.groupBy(devices, (device) => device.place);
   find("places").replaceChildren(...[...places].map(([place, inside]) =>
-    make("section", { class: "where" }, make("h2", {}, place), make("ul", {}, ...inside.map(card)))));
+    make("section", { class: "where" }, make("h3", {}, place), make("ul", {}, ...inside.map(card)))));
   if (focused) document.querySelector(`[data-press="${CSS.escape(focused)}"]`)?.focus();
   find("published").replaceChildren(...published.map(message));
   find("nothing-out").hidden = published.length > 0;
 }
 
+function story({ id, label, line }) {
+  const path = `/demo/stories/${encodeURIComponent(id)}`;
+  return make("li", {}, make("button", { class: `story ${id}`, "data-press": path, onclick: () => press(path) },
+    make("strong", {}, label), make("span", {}, line)));
+}
+
 function card(device) {
   return make("li", { class: `device ${device.kind}${device.alarming ? " alarming" : ""}` },
     make("p", { class: "kind" }, device.kind),
-    make("h3", {}, device.id),
+    make("h4", {}, device.id),
     make("p", { class: "state" }, device.state),
-    make("div", { class: "buttons" }, ...device.actions.map((action) =>
-      make("button", { "data-press": `${device.id} ${action.id}`, onclick: () => press(device, action) }, action.label))));
+    make("div", { class: "buttons" }, ...device.actions.map((action) => button(device, action))));
+}
+
+function button(device, action) {
+  const path = `/demo/devices/${encodeURIComponent(device.id)}/${encodeURIComponent(action.id)}`;
+  return make("button", { "data-press": path, onclick: () => press(path) }, action.label);
 }
 
 function message(one) {
@@ -27,16 +43,17 @@ function message(one) {
     make("code", { class: "payload" }, one.payload));
 }
 
-async function press(device, action) {
-  await refresh("POST", `/demo/devices/${encodeURIComponent(device.id)}/${encodeURIComponent(action.id)}`);
-}
+const press = (path) => refresh("POST", path);
 
+/** What was refused stands on the page until something works; only when nobody answers is the link lost. */
 async function refresh(method = "GET", path = "/demo/devices") {
   try {
     show(await ask(method, path));
+    if (method === "POST") find("refused").textContent = "";
     showLink(true);
-  } catch {
-    showLink(false);
+  } catch (fault) {
+    if (fault.status && method === "POST") find("refused").textContent = texts.refused.replace("{reason}", fault.message);
+    else showLink(false);
   }
 }
 
