@@ -11,7 +11,7 @@ from vorab.errors import OutcomeUnknown
 from vorab.model import SECOND, Instant, Span
 from vorab.ports import HttpResponse
 from vorab.testing.phones import Fault, Line, Phones, PhoneWorld
-from vorab.testing.phones.calls import MAX_DOCUMENTS
+from vorab.testing.phones.conversation import MAX_DOCUMENTS
 from vorab.testing.phones.world import Form, Reports
 
 SPEC = Path(__file__).parents[4] / "shared" / "specs" / "twilio_api_v2010.json"

@@ -87,7 +87,7 @@ function show(entry) {
 }
 
 function append(phone, content, at) {
-  const item = make("li", `message${started ? " new" : ""}`);
+  const item = make("div", `message${started ? " new" : ""}`);
   const time = make("time", "", clock(at));
   time.dateTime = new Date(at / 1000).toISOString();
   item.append(content, time);

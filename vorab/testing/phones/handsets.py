@@ -4,7 +4,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from vorab.testing.phones.calls import Call
+from vorab.testing.phones.conversation import Call
 from vorab.testing.phones.world import PhoneWorld
 
 

@@ -33,7 +33,7 @@ from aiosmtpd.controller import Controller
 from vorab.model import MILLISECOND, Span
 from vorab.ports import HttpResponse
 from vorab.testing.phones import outside, smtp
-from vorab.testing.phones.calls import Call
+from vorab.testing.phones.conversation import Call
 from vorab.testing.phones.world import Broken, Fault, Line, PhoneWorld, Received, Reports
 
 MAX_BODY = 64 * 1024

@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from vorab.errors import OutcomeUnknown, TemporaryFailure
 from vorab.ports import HttpResponse
-from vorab.testing.phones import calls
-from vorab.testing.phones.calls import Calls, Line
+from vorab.testing.phones.calls import Calls
+from vorab.testing.phones.conversation import Line, in_words
 from vorab.testing.phones.exchange import Broken, Fault, Form, Post, Received, Reports, refuse
 from vorab.testing.phones.mail import Mails
 from vorab.testing.phones.messages import Messages
@@ -44,7 +44,7 @@ class PhoneWorld(Messages, Calls, Mails):
         """The same of one handset or mailbox."""
         rang = [call for call in self.calls(handset) if call.rang and not call.is_expected]
         shown = [entry.text for kind in ("sms", "mail") for entry in self.unread(handset, kind)]
-        return [*shown, *calls.words(rang)]
+        return [*shown, *in_words(rang)]
 
     def tick(self) -> None:
         """What is due by the clock happens: handsets show and ring, then our webhooks are called."""
