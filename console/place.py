@@ -5,13 +5,15 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Annotated, cast
 
-from fastapi import FastAPI, HTTPException, Response
+from fastapi import Depends, FastAPI, HTTPException, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from console.api import Desk, Json
 from console.signin import OPERATOR, Session
+from console.views import Views
+from console.words import Words
 from vorab.errors import Malformed, TemporaryFailure
 
 FRAME_WITHIN_S = 10.0  #: a camera that shows nothing new for so long is dead
@@ -50,13 +52,19 @@ def _pictures(app: FastAPI, desk: Desk) -> None:
         return Response(jpeg, media_type="image/jpeg")
 
     @app.get("/api/places/{place:path}/camera")
-    async def camera(place: str, session: Annotated[Session, desk.right("view")]) -> Response:
+    async def camera(
+        place: str, session: Annotated[Session, desk.right("view")], views: Annotated[Views, Depends(desk.spoken)]
+    ) -> Response:
         """multipart/x-mixed-replace, JPEG after JPEG; when it ends early, the last part says why, as text/plain."""
         if outside.cameras is None or not outside.cameras.has(place):
             raise HTTPException(404, "no camera here")
         frames = outside.cameras.frames(place)
         first = await _next(frames)
-        parts = _parts(first, frames, lambda: not desk.stream.is_closed and desk.sessions.is_alive(session))
+
+        def is_alive() -> bool:
+            return not desk.stream.is_closed and desk.sessions.is_alive(session)
+
+        parts = _parts(first, frames, is_alive, views.words)
         return StreamingResponse(parts, media_type=f"multipart/x-mixed-replace; boundary={_BOUNDARY}")
 
 
@@ -70,14 +78,16 @@ async def _next(frames: AsyncIterator[bytes]) -> bytes:
         raise TemporaryFailure("the camera has ended its stream") from None
 
 
-async def _parts(first: bytes, frames: AsyncIterator[bytes], is_alive: Callable[[], bool]) -> AsyncIterator[bytes]:
+async def _parts(
+    first: bytes, frames: AsyncIterator[bytes], is_alive: Callable[[], bool], words: Words
+) -> AsyncIterator[bytes]:
     async with aclosing(cast("AsyncGenerator[bytes]", frames)):
         yield _part("image/jpeg", first)
         try:
             while is_alive():
                 yield _part("image/jpeg", await _next(frames))
         except TemporaryFailure as failure:
-            yield _part("text/plain", str(failure).encode()) + f"--{_BOUNDARY}--\r\n".encode()
+            yield _part("text/plain", words.phrase(str(failure)).encode()) + f"--{_BOUNDARY}--\r\n".encode()
 
 
 def _part(media_type: str, content: bytes) -> bytes:
