@@ -223,7 +223,7 @@ class Views:
             told=self.words.told(one.purpose),
             state=one.state,
             receipt=self.words.receipt(one.state, one.reason, one.repeated),
-            address=masked(one.address) if one.address else "",
+            address=one.address if one.channel == DESKTOP else masked(one.address) if one.address else "",
             text=one.text,
         )
 

@@ -267,11 +267,11 @@ function drawThread(thread) {
 function head(incident) {
   return [
     make("p", { class: "priority" }, make("span", { class: "shape", "aria-hidden": "true" }, SHAPES[incident.priority]),
-      `${incident.priority_name} · ${incident.subject}`),
+      `${incident.priority_name} · ${incident.subject} `,
+      make("span", { class: "since" }, " · ", texts.since, " ", clock(incident.since), isOpen(incident) ? make("span", {}, " · ", since(incident)) : "")),
     make("h1", {}, incident.what, incident.finding ? make("span", { class: "finding" }, incident.finding) : null),
     make("p", { class: "place" }, incident.place.join(" › ")),
-    make("p", { class: "status" }, incident.status, " · ", texts.since, " ", clock(incident.since),
-      isOpen(incident) ? make("span", {}, " · ", since(incident)) : null),
+    make("p", { class: "status" }, incident.status),
   ];
 }
 

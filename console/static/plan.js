@@ -5,22 +5,21 @@ import { fill, make, texts } from "/static/vorab.js";
 
 const { leaflet: L } = globalThis;
 const isCalm = matchMedia("(prefers-reduced-motion: reduce)");
-const AROUND = 0.45;  // of the drawing, on each side of the place, is shown at first
 
 /** The plan, drawn when `shown()` is called: it must be on the page to know its size. */
 export function plan({ floor, width, height, x, y }, name, shape, priority) {
   const element = make("div", { class: "plan", role: "group", "aria-label": fill(texts.plan_of, { place: name }) });
-  const isMarked = x !== null;
+  const whole = [[0, 0], [height, width]];
   let map = null;
 
   function shown() {
     map = L.map(element, {
       crs: L.CRS.Simple, attributionControl: false, keyboard: false, minZoom: -6, maxZoom: 4, zoomSnap: 0, zoomDelta: 0.5,
-      scrollWheelZoom: false, zoomAnimation: !isCalm.matches, fadeAnimation: false, markerZoomAnimation: !isCalm.matches,
+      scrollWheelZoom: false, maxBounds: [[-height / 2, -width / 2], [height * 1.5, width * 1.5]], zoomAnimation: !isCalm.matches, fadeAnimation: false, markerZoomAnimation: !isCalm.matches,
     });
     map.zoomControl.setPosition("bottomright");
-    L.imageOverlay(`/api/plans/${encodeURIComponent(floor)}`, [[0, 0], [height, width]], { alt: "" }).addTo(map);
-    if (isMarked) mark();
+    L.imageOverlay(`/api/plans/${encodeURIComponent(floor)}`, whole, { alt: "" }).addTo(map);
+    if (x !== null) mark();
     fit();
   }
 
@@ -33,19 +32,7 @@ export function plan({ floor, width, height, x, y }, name, shape, priority) {
 
   function fit() {
     map.invalidateSize({ animate: false });
-    const whole = L.latLngBounds([[0, 0], [height, width]]);
-    map.setMaxBounds(whole.pad(0.5));
-    map.fitBounds(isMarked ? around(whole) : whole, { animate: false, padding: [8, 8] });
-  }
-
-  /** The place with as much of the floor as one needs to find it; the rest is a drag away. */
-  function around(whole) {
-    const [dx, dy] = [width * AROUND, height * AROUND];
-    const found = L.latLngBounds([[height - y - dy, x - dx], [height - y + dy, x + dx]]);
-    return L.latLngBounds(
-      [Math.max(found.getSouth(), whole.getSouth()), Math.max(found.getWest(), whole.getWest())],
-      [Math.min(found.getNorth(), whole.getNorth()), Math.min(found.getEast(), whole.getEast())],
-    );
+    map.fitBounds(whole, { animate: false });
   }
 
   const sized = new ResizeObserver(() => { if (map && element.clientWidth) fit(); });

@@ -18,7 +18,7 @@ export async function open(incident, name) {
     line.microphone = await microphone();
     await connect(incident);
     show(texts.talk_open);
-    find("push").disabled = false;
+    find("push").hidden = false;
     find("push").focus();
   } catch (error) {
     close(fill(texts.talk_refused, { reason: reason(error) }));
@@ -84,19 +84,22 @@ export function close(words = "") {
   if (id) fetch(`/api/talks/${encodeURIComponent(id)}`, {
     method: "DELETE", keepalive: true, headers: { "content-type": "application/json" },
   }).catch(() => {});
-  find("push").disabled = true;
+  find("push").hidden = true;
+  find("hang-up").textContent = texts.close;
   find("line").hidden = words === "";
+  find("line").classList.add("refused");
   find("line-said").textContent = words;
 }
 
 function show(sentence) {
   find("line").hidden = false;
+  find("line").classList.remove("refused");
+  find("hang-up").textContent = texts.hang_up;
   find("line-said").textContent = fill(sentence, { place: line.name });
 }
 
 export function startTalk() {
   const button = find("push");
-  button.disabled = true;
   button.addEventListener("pointerdown", (event) => {
     button.setPointerCapture(event.pointerId);
     push(true);
