@@ -213,7 +213,7 @@ class Media:
 # --- the process ------------------------------------------------------------------------------------------------------
 
 Field = Annotated[str, Form(max_length=200)]
-Offer = Annotated[str, Form(max_length=20_000)]
+Offer = Annotated[str, Form(max_length=32 * 1024)]
 
 
 def application(media: Media, secret: str) -> FastAPI:

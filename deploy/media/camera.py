@@ -111,11 +111,15 @@ async def _get(stack: contextlib.AsyncExitStack, url: str, said: str) -> tuple[H
     is_safe = parts.scheme == "https"
     port = parts.port or (443 if is_safe else 80)
     reader, writer = await asyncio.open_connection(parts.hostname, port, ssl=is_safe or None, limit=LINE)
-    stack.callback(writer.transport.abort)
+    stack.callback(_abort, writer)  # it would be closed when nobody holds it
     lines = [f"GET {target(url)} HTTP/1.0", f"Host: {parts.netloc}", "User-Agent: vorab", "Accept: */*"]
     lines += [f"Authorization: {said}"] if said else []
     writer.write("\r\n".join([*lines, "", ""]).encode())
     return await read_head(reader), reader
+
+
+def _abort(writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
 
 
 # --- RTSP -------------------------------------------------------------------------------------------------------------

@@ -2,12 +2,14 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -59,3 +61,31 @@ def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
     server.start()
     yield server
     server.stop()
+
+
+class Device(NamedTuple):
+    """A camera with a loudspeaker, made by GStreamer."""
+
+    url: str
+    user: str
+    password: str
+    heard: Path  #: what was said to it: 16 bits, 8 kHz
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Iterator[Device]:
+    parts = ["/usr/bin/python3", "-c", 'import gi; gi.require_version("GstRtspServer", "1.0")']
+    if not Path(parts[0]).exists() or subprocess.run(parts, capture_output=True).returncode != 0:
+        absent("GStreamer's RTSP server")
+    if shutil.which("ffmpeg") is None:
+        absent("ffmpeg")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    heard = tmp_path / "heard.raw"
+    argv = ["/usr/bin/python3", str(Path(__file__).parent / "gstreamer_camera.py"), str(port), str(heard)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        yield Device(f"rtsp://127.0.0.1:{port}/cam", "ana", "p%40ss: /word", heard)
+        process.terminate()
