@@ -11,6 +11,7 @@ from sqlalchemy import insert
 
 from console import place
 from console.place import MAX_SDP
+from console.views import Views
 from deploy.store.tables import pictures
 from tests.unit.console.conftest import PLAN, START, Bench, Browser
 from vorab.errors import Malformed, TemporaryFailure
@@ -96,7 +97,7 @@ def test_whoever_looks_is_let_go_when_his_session_ends(bench: Bench) -> None:
     read = cast(APIRoute, next(one for one in bench.app.routes if getattr(one, "path", "").endswith("/camera")))
 
     async def story() -> list[bytes]:
-        answer = await read.endpoint("gate", bench.session())
+        answer = await read.endpoint("gate", bench.session(), Views(bench.outside, {}, "de"))
         parts = aiter(answer.body_iterator)
         first = await anext(parts)
         bench.passes(13 * 3600 * SECOND)
