@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
+from msgspec.structs import replace
+
 from console import sentences
 from vorab.model import HOUR, MINUTE, SECOND, Answer, Breach, Candidate, Edge, Incident, Said, Span, State, said
 from vorab.ports import Directory
@@ -72,7 +74,7 @@ class Words:
         if breach.rule in self._ours:
             return self._ours[breach.rule]
         words = [_SHORT.get(word, word) for word in breach.rule.replace("-", " ").replace("_", " ").split()]
-        text = " ".join(words) if self._names_rules else self._found(breach)
+        text = " ".join(words) if self._names_rules else self._found(_as_raised(breach))
         return text[:1].upper() + text[1:]
 
     def beside(self, breach: Breach) -> str:
@@ -235,6 +237,14 @@ class Words:
     def _listed(self, words: list[str]) -> str:
         *first, last = words
         return self._say("and", who=", ".join(first), last=last) if first else last
+
+
+def _as_raised(breach: Breach) -> Breach:
+    """As it was before it cleared: the door open, and not shut."""
+    if breach.edge is not Edge.CLEARED:
+        return breach
+    value = not breach.value if isinstance(breach.value, bool) else breach.value
+    return replace(breach, edge=Edge.RAISED, value=value)
 
 
 def masked(address: str) -> str:

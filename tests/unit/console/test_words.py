@@ -366,6 +366,9 @@ def test_who_reads_another_language_than_the_house_reads_what_was_found() -> Non
         "Temperatur: 28,1 °C, Grenze 26 °C",
         "Température: 28,1 °C, limite 26 °C",
     ]
+    over = breach(Edge.CLEARED, 1, absent=Quantity.BADGE)
+    assert [words(one).headline(over) for one in OTHERS] == ["Tür offen ohne Ausweis", "Porte ouverte sans badge"]
+    assert words("de").line(BreachEdge(over)) == "Vorbei: Tür zu"
     balance = breach(rule=RuleId("vorab-balance"), quantity=None, value=None)
     assert words("de").headline(balance) == "Die Summen gehen nicht auf"
 
