@@ -338,7 +338,7 @@ SAID: dict[str, Three] = {
 }
 
 PRIORITIES: dict[Priority, Three] = {
-    Priority.LIFE_SAFETY: ("Life safety", "Lebensgefahr", "Danger de mort"),
+    Priority.LIFE_SAFETY: ("Life safety", "Lebensgefahr", "Danger vital"),
     Priority.HIGH: ("High", "Hoch", "Urgent"),
     Priority.MEDIUM: ("Medium", "Mittel", "Moyen"),
     Priority.LOW: ("Low", "Niedrig", "Faible"),
