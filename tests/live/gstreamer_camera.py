@@ -25,7 +25,7 @@ SEEN = (
 SAID = (
     '( capsfilter caps="application/x-rtp, media=audio, payload=0, clock-rate=8000, encoding-name=PCMU" '
     "name=depay_backchannel ! rtppcmudepay ! mulawdec ! audioconvert ! audio/x-raw,format=S16LE "
-    "! filesink async=false sync=false buffer-mode=2 location={} )"
+    "! filesink async=false sync=false buffer-mode=2 append=true location={} )"
 )
 
 
