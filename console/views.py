@@ -8,6 +8,7 @@ from msgspec.msgpack import Decoder
 from console.plans import Drawing
 from console.ports import Line, Message, Outside, Picture
 from console.words import DESK, Words, masked
+from notifiers.spoken import plain
 from vorab.model import Answer, Incident, Instant, Meaning, State
 from vorab.site import Place
 from vorab.wire import unpack, unpacker
@@ -224,7 +225,7 @@ class Views:
             state=one.state,
             receipt=self.words.receipt(one.state, one.reason, one.repeated),
             address=one.address if one.channel == DESKTOP else masked(one.address) if one.address else "",
-            text=one.text,
+            text=plain(one.text) if one.channel == "voice" else one.text,
         )
 
     def _found(self, picture: Picture) -> Found:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from notifiers.spoken import VOICES, sentence
+from notifiers.spoken import VOICES, named, sentence
 from notifiers.twilio_account import clean
 from vorab.model import Meaning
 from vorab.ports import Told
@@ -203,9 +203,8 @@ class _Speech:
 
     def line(self, line: str, language: str) -> None:
         """One of a text: `[name] sentence`."""
-        name, bracket, text = line.removeprefix("[").partition("]")
-        named = line.startswith("[") and bool(bracket)
-        self._say(name.replace("/", "-") if named else "", text if named else line, language)
+        recording, text = named(line)
+        self._say(recording, text, language)
 
     def _say(self, recording: str, text: str, language: str) -> None:
         if sound := self._line.recorded.get((language, recording)):

@@ -64,3 +64,14 @@ SENTENCES: dict[str, Three] = {
 def sentence(name: str, language: str, /, **gaps: str) -> str:
     """The sentence in this language, its gaps filled."""
     return SENTENCES[name][LANGUAGES.index(language)].format(**gaps)
+
+
+def named(line: str) -> tuple[str, str]:
+    """Of a line of a text, `[name] sentence`: the name of its recording and the sentence; "" = it names none."""
+    name, bracket, text = line.removeprefix("[").partition("]")
+    return (name.replace("/", "-"), text.strip()) if line.startswith("[") and bracket else ("", line)
+
+
+def plain(text: str) -> str:
+    """A text for a call as one reads it: without the names of its recordings."""
+    return "\n".join(named(line)[1] for line in text.splitlines())

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 
 from notifiers.conversation import KEY, SAY, TRIES
-from notifiers.spoken import SENTENCES, VOICES
+from notifiers.spoken import SENTENCES, VOICES, plain
 from notifiers.text import SAMPLES, Texts
 from notifiers.voice import MACHINE, STATUS, Settings, Voice, recordings
 from vorab.errors import Malformed, OutcomeUnknown, Refused, TemporaryFailure
@@ -381,6 +381,10 @@ def test_a_slash_in_a_name_is_a_hyphen_in_the_file(world: PhoneWorld, recorded: 
     voice = Voice(settings(world, recordings=str(recorded)), world)
     text = told(notification=message("[gate/b12] The gate.\n[../../high] No."))
     Caller(voice, text).picks_up().hears("gate-b12.mp3", "No.")
+
+
+def test_on_a_screen_a_text_is_without_the_names_of_its_recordings() -> None:
+    assert plain("[high] Vorab.\nClose it.\n[x\n[a/b]c") == "Vorab.\nClose it.\n[x\nc"
 
 
 @pytest.mark.parametrize("line", ["[", "[]", "[x", "]", "[high", "[high] ", "[] x", "[a b] c", ""])
