@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from msgspec.structs import replace
 from pydantic import BaseModel, SecretStr
 
 from deploy.site import people as people_of
@@ -109,7 +110,7 @@ def _site(folder: Path, files: _Files) -> Site | None:
         entries,
         places=place_names,
         channels=channel_names,
-        accepts=_accepts(settings),
+        accepts=_accepts(settings, demo),
         languages=languages,
         demo=demo,
     )
@@ -246,14 +247,22 @@ def _settings_model(document: Document, path: Path_, name: str) -> type[BaseMode
     return model
 
 
-def _accepts(settings: list[ChannelSettings]) -> dict[str, people_of.Accepts]:
+def _accepts(settings: list[ChannelSettings], demo: bool) -> dict[str, people_of.Accepts]:
     """How each channel judges an address.  Telephone numbers are judged by their country, also without an account."""
     found: dict[str, people_of.Accepts] = {}
     for each in settings:
-        if each.name not in people_of.PHONES:
-            with contextlib.suppress(ConfigurationError):  # what is wrong with its settings is a fault already
-                found |= {name: channel.accepts for name, channel in channels.build([each]).items()}
+        if each.name in people_of.PHONES:
+            continue
+        with contextlib.suppress(ConfigurationError):  # what is wrong with its settings is a fault already
+            is_private = {"allow_private": True} if demo and _allows(each.name) else {}
+            [channel] = channels.build([replace(each, settings=each.settings | is_private)]).values()
+            found[each.name] = channel.accepts
     return found
+
+
+def _allows(name: str) -> bool:
+    """Whether the channel can be told that it is a demo.  Raises ConfigurationError."""
+    return "allow_private" in channels.load(name).Settings.model_fields
 
 
 def _supplied(settings: dict[str, object], demo: bool) -> frozenset[str]:

@@ -206,3 +206,12 @@ def test_a_desk_has_a_name(spoil: Spoil) -> None:
     (found,) = spoil("people.yaml", "addresses: {", "addresses: { desktop: the desk!,")
     assert "people.yaml:1:" in found
     assert "'the desk!': not the name of a desk" in found
+
+
+@pytest.mark.parametrize("address", ["ana at home", "Ana <ana@depot.example>", "ana@", "a@b@c.example", "ana@depot"])
+def test_an_e_mail_address_is_one(spoil: Spoil, address: str) -> None:
+    spoil("site.yaml", "  sms:", "  email: { host: phones, sender: alarm@depot.example }\n  sms:")
+    assert spoil("people.yaml", "addresses: {", "addresses: { email: ana@depot.example,") == []
+    (found,) = spoil("people.yaml", "ana@depot.example", address)
+    assert found.startswith("people.yaml:1:")
+    assert f"{address!r}: " in found
