@@ -179,6 +179,16 @@ def test_an_answering_machine_is_told_and_can_be_hung_up_on(world: PhoneWorld, o
     assert "Door open" in entry.text
 
 
+def test_a_call_ends_at_its_limit_whatever_is_said(world: PhoneWorld, phone: Phones, ours: Ours) -> None:
+    ours.answers["voice"] = response("<Pause length='3600'/>")
+    create(world, TimeLimit="300")
+    phone("ben").rings().picks_up()
+    ours.passes(world, 299)
+    assert ours.events()[-1] == "in-progress"
+    ours.passes(world, 1)
+    assert (ours.events()[-1], ours.to("voice/status")[-1]["CallDuration"]) == ("completed", "300")
+
+
 def test_a_person_is_told_to_be_one_and_only_where_that_was_asked(world: PhoneWorld, ours: Ours, phone: Phones) -> None:
     create(world)
     phone("ben").rings().picks_up().hangs_up()
@@ -425,6 +435,7 @@ def test_a_call_looks_as_the_openapi_file_says(world: PhoneWorld) -> None:
         ({"Url": "file:///etc/passwd"}, 21205),
         ({"Timeout": "4"}, 20001),
         ({"Timeout": "soon"}, 20001),
+        ({"TimeLimit": "0"}, 20001),
         ({"Timeout": "9" * 5000}, 20001),
     ],
 )

@@ -39,6 +39,7 @@ class Calls(Conversations):
             created_at=now,
             due_at=Instant(now + self.delay),
             timeout=Span(int(fields.get("Timeout") or 60) * SECOND),
+            limit=Span(int(fields.get("TimeLimit") or 14_400) * SECOND),
             url=fields.get("Url", ""),
             document=fields.get("Twiml", ""),
             callback=fields.get("StatusCallback", ""),
@@ -143,7 +144,8 @@ def _refused(fields: dict[str, str]) -> tuple[int, str] | None:
         return 21211, f"The 'To' number {to} is not a valid phone number."
     if not fields.get("Twiml") and not fields.get("Url", "").startswith(("http://", "https://")):
         return 21205, "Url is not a valid URL"
-    timeout = fields.get("Timeout") or "60"
-    if not (timeout.isascii() and timeout.isdigit() and 5 <= int(timeout[:9]) <= 600):
-        return 20001, "Timeout must be between 5 and 600"
+    for name, least, most in (("Timeout", 5, 600), ("TimeLimit", 1, 86_400)):
+        told = fields.get(name) or str(most)
+        if not (told.isascii() and told.isdigit() and least <= int(told[:9]) <= most):
+            return 20001, f"{name} must be between {least} and {most}"
     return None

@@ -58,6 +58,7 @@ class Call:
     created_at: Instant
     due_at: Instant  #: nothing happens before, unless somebody acts
     timeout: Span  #: of ringing
+    limit: Span  #: of talking; then it ends, whatever is said
     url: str  #: where we say what it says
     document: str  #: TwiML that came with the request instead
     callback: str
@@ -162,6 +163,8 @@ class Conversations(Exchange):
     def _settle_calls(self, now: Instant) -> None:
         for call in list(self._open):
             self._go_on(call, now)
+            if call.status == "in-progress" and call.answered_at is not None and now >= call.answered_at + call.limit:
+                self._end(call, "completed")
         self._open = [call for call in self._open if call.is_open]
 
     # --- from dialled to over -----------------------------------------------------------------------------------------

@@ -28,16 +28,15 @@ function handset(address, person = { name: address, [address.includes("@") ? "ma
   if (handsets.has(address)) return handsets.get(address);
   const root = document.getElementById("handset").content.cloneNode(true).firstElementChild;
   const find = (selector) => root.querySelector(selector);
-  const said = words(person.language);
   const phone = {
-    number: person.number, name: person.name, said, root, find, count: 0, call: null,
+    number: person.number, name: person.name, said: words(person.language), root, find, count: 0, call: null,
     list: find(".messages"), quick: find(".quick"), unread: find(".unread"), empty: find(".empty"),
   };
   const about = [person.role, person.number, person.number ? "" : person.mail];
   find(".name").textContent = person.name;
   find(".about").textContent = about.filter((part) => part && part !== person.name).join(" · ");
   find(".face").textContent = person.name.replace(/^\+/, "").slice(0, 1).toUpperCase();
-  find(".empty").textContent = said.empty;
+  find(".empty").textContent = phone.said.empty;
   find(".messages").setAttribute("aria-label", person.name);
   root.lang = person.language || "en";
   writes(phone);
