@@ -627,6 +627,7 @@ PHRASES: tuple[Three, ...] = (
     # the simulator
     ("open", "offen", "ouverte"),
     ("shut", "zu", "fermée"),
+    ("{}.{} °C", "{},{} °C", "{},{} °C"),
     ("Opens", "Öffnet", "S'ouvre"),
     ("Shuts", "Schließt", "Se ferme"),
     ("Warms {} °C", "Wärmer um {} °C", "Plus {} °C"),

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 import console
 from console import sentences
 from console.words import DESK, Words
-from deploy.simulator import KINDS
+from deploy import simulator
 from notifiers.twilio_account import ERRORS
 from tests.unit.console.conftest import START, site
 from vorab.model import (
@@ -69,6 +69,7 @@ SITE = replace(
     ],
 )
 OTHERS = LANGUAGES[1:]
+ANYTHING = SITE.sensors[0]
 FOLDER = Path(console.__file__).parent
 languages = pytest.mark.parametrize("language", LANGUAGES)
 others = pytest.mark.parametrize("language", OTHERS)
@@ -140,7 +141,13 @@ def test_whatever_the_api_refuses_is_said_in_the_readers_language(language: str)
 def test_errors_of_providers_and_devices_are_said_in_the_readers_language(language: str) -> None:
     spoken = words(language)
     assert [text for code, text in ERRORS.items() if text in spoken.phrase(f"{code} {text}")] == []
-    labels = [label for kind in KINDS.values() for label in kind.actions.values()]
+    labels = [label for kind in simulator.KINDS.values() for label in kind.actions.values()]
+    labels += [text for story in simulator.STORIES for text in (story.label, story.line)]
+    labels += [
+        kind.shown(simulator.Thing(ANYTHING, "", is_on))[0]
+        for kind in simulator.KINDS.values()
+        for is_on in (False, True)
+    ]
     assert [label for label in labels if spoken.phrase(label) == label] == []
 
 
