@@ -249,13 +249,14 @@ def _views(facts: Facts, language: str, zone: ZoneInfo, *, aloud: bool) -> Itera
     thing, what = _what(breach, facts.held, words, aloud)
     doubt = note(_NAMED.sub(r"\1", breach.note), language, zone)
     reasons = [reason(one, language) for one in facts.reasons]
+    # What happens in an instant needs a word, and so does what is over: "door shut" alone frightens nobody.
+    is_said = breach.edge is Edge.CLEARED or not (facts.held >= SECOND or breach.absent)
     view: dict[str, object] = {
         "priority": words.priorities[facts.priority],
         "life_safety": facts.priority is Priority.LIFE_SAFETY,
         "thing": thing,  # "door"
         "what": what,  # "door open 30 s"
-        # What happens in an instant needs a word; the operator's is in his language, so ours goes first.
-        "cause": "" if facts.held >= SECOND or breach.absent else _one_line(said(breach.cause, language)).strip(" ."),
+        "cause": _one_line(said(breach.cause, language)).strip(" .") if is_said else "",
         "note": doubt,  # "unverified: badge reader silent since 09:58"
         "where": ", ".join(names),
         "point": names[-1] if names else "",

@@ -167,6 +167,11 @@ def test_what_happened_in_an_instant_is_told_with_its_cause() -> None:
     assert say(facts=facts).startswith("High: door open, opened without a badge. T1")
 
 
+def test_who_is_asked_to_look_at_what_is_over_hears_what_it_was() -> None:
+    facts = with_breach(OVER, absent=Quantity.BADGE, cause="opened without a badge")
+    assert say(facts=facts).startswith("High: door shut, opened without a badge. T1")
+
+
 def test_numbers_come_with_unit_limit_and_the_readers_comma() -> None:
     facts = replace(TOO_WARM, held=Span(10 * MINUTE))
     assert "temperature 28.1 C (limit 26) for 10 min" in say(facts=facts)
