@@ -33,14 +33,15 @@ SHORTEST_RING_S = 5  #: what Twilio takes
 
 _SID = re.compile(r"CA[0-9a-f]{32}")
 _UNDER_WAY = ("queued", "initiated", "ringing", "in-progress", "answered")
-_NOBODY = {
+#: Why a call has reached nobody, by Twilio's word for how it ended.
+NOBODY = {
     "busy": "busy",
     "no-answer": "nobody picked up",
     "failed": "the call did not come through",
     "canceled": "hung up before anybody picked up",
     "completed": "answered, but nobody pressed a key",
 }
-_A_MACHINE = "a machine answered"
+A_MACHINE = "a machine answered"
 _IS_OVER = (20404, 21220)  #: Twilio's codes: no such call, or not in progress
 
 
@@ -49,7 +50,7 @@ class Settings(Account):
 
     ring: int = Field(25, ge=SHORTEST_RING_S, le=120, description="Seconds that a telephone rings.")
     recordings: str = Field(
-        "", description="The folder with recorded sentences; empty = recordings/ of the site folder, if there is one."
+        "", description="Where recorded sentences are: recordings/ of the site folder, which Vorab fills in."
     )
 
 
@@ -139,7 +140,7 @@ class Voice:
         """Of a call as the API shows it.  That it was answered says nothing: only a key does."""
         if not _SID.fullmatch(call.sid):
             raise OutcomeUnknown("an answer that is no call")
-        if reason := _A_MACHINE if _is_machine(call.answered_by or "") else _NOBODY.get(call.status, ""):
+        if reason := A_MACHINE if _is_machine(call.answered_by or "") else NOBODY.get(call.status, ""):
             return Receipt(Delivery.FAILED, call.sid, reason)
         return Receipt(Delivery.SENT, call.sid, report_within_s=self.settings.ring + TALK_S)
 
@@ -197,15 +198,15 @@ def _items(sid: str, notification: str, said: Said) -> list[InboxItem]:
 def _reported(sid: str, notification: str, hook: Hook, *, is_machine_report: bool) -> list[InboxItem]:
     """Who answered is told by either report; a machine is hung up on.  Raises Malformed."""
     if _is_machine(hook.fields.get("AnsweredBy", "")):
-        return [_status(sid, notification, Delivery.FAILED, _A_MACHINE, hang_up="yes")]
+        return [_status(sid, notification, Delivery.FAILED, A_MACHINE, hang_up="yes")]
     if is_machine_report:
         return []
     status = hook.fields.get("CallStatus", "")
     if status in _UNDER_WAY:
         return [_status(sid, notification, Delivery.SENT)]
-    if status not in _NOBODY:
+    if status not in NOBODY:
         raise Malformed(f"CallStatus {status[:20]!r}")
-    return [_status(sid, notification, Delivery.FAILED, _NOBODY[status])]
+    return [_status(sid, notification, Delivery.FAILED, NOBODY[status])]
 
 
 def _status(sid: str, notification: str, state: Delivery, reason: str = "", **more: str) -> InboxItem:

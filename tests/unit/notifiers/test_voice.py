@@ -15,15 +15,16 @@ from msgspec.structs import replace
 from pydantic import ValidationError
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 
+from console.sentences import PHRASES
 from notifiers.conversation import KEY, SAY, TRIES
 from notifiers.spoken import SENTENCES, VOICES, plain
 from notifiers.text import SAMPLES, Texts
-from notifiers.voice import MACHINE, STATUS, Settings, Voice, recordings
+from notifiers.voice import A_MACHINE, MACHINE, NOBODY, STATUS, Settings, Voice, recordings
 from vorab.errors import Malformed, OutcomeUnknown, Refused, TemporaryFailure
 from vorab.model import MINUTE, SECOND, Delivery, Instant, Notification, NotificationId, Priority, Purpose
 from vorab.ports import Called, HttpResponse, Told
 from vorab.testing.phones import Fault, Line, Phones, PhoneWorld
-from vorab.words import LANGUAGES
+from vorab.words import LANGUAGES, phrase
 
 PAYLOADS = Path(__file__).parents[4] / "shared" / "payloads" / "twilio_webhooks.jsonl"
 T0 = Instant(1_800_000_000_000_000)
@@ -491,6 +492,12 @@ def test_a_call_without_a_key_is_nobody(voice: Voice, status: str, reason: str) 
     ((item, body),) = report(voice, CallStatus=status, CallDuration="0")
     assert item == f"{SID}/failed"
     assert (body["state"], body["reason"]) == ("failed", reason)
+
+
+@pytest.mark.parametrize("language", LANGUAGES[1:])
+def test_the_desk_reads_the_reasons_in_its_language(language: str) -> None:
+    for text in (*NOBODY.values(), A_MACHINE):
+        assert phrase(text, language, PHRASES) != text
 
 
 @pytest.mark.parametrize("answered_by", ["machine_start", "machine_end_beep", "machine_end_other", "fax"])
