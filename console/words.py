@@ -64,8 +64,10 @@ class Words:
 
     def phrase(self, text: str) -> str:
         """What another part of Vorab says in English; what we do not know, as it is."""
-        code, gap, rest = text.partition(" ") if text[:1].isdigit() else ("", "", text)
-        return f"{code}{gap}{phrase(rest, self.language, sentences.PHRASES)}"
+        code, gap, rest = text.partition(" ")
+        if code.isdigit():  # of a provider
+            return f"{code}{gap}{phrase(rest, self.language, sentences.PHRASES)}"
+        return phrase(text, self.language, sentences.PHRASES)
 
     # --- a breach -----------------------------------------------------------------------------------------------------
 
