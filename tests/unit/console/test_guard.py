@@ -10,7 +10,7 @@ from console import guard
 from console.guard import Gate, Right
 from tests.unit.console.conftest import Bench, Browser
 
-WRITES = ["/api/incidents/x/answers", "/api/demo/devices/door/open", "/api/session"]
+WRITES = ["/api/incidents/x/answers", "/api/demo/devices/door/open", "/api/demo/stories/open", "/api/session"]
 
 
 def rights(route: APIRoute) -> list[str]:
