@@ -147,6 +147,15 @@ the fields: the first line of each file names its schema.
 - No anchors, aliases, merge keys or tags. What is long because it is alike is written once: `gate-{b1,b2}-door` or
   `gate-{1..20}-door`, and `{}` for the part that differs.
 
+Beside the YAML files may stand, and are named by them or found by their name:
+
+- `plans/NAME.svg`: the drawing of a floor, 1 MB at the most: walls and names, no script, and nothing loaded from
+  elsewhere. Its `viewBox="0 0 WIDTH HEIGHT"` gives the units of `at`.
+- `recordings/NAME.wav`: what a loudspeaker says by itself, see `intercom`.
+- `recordings/LANGUAGE/NAME.wav` (or `.mp3`): played on the telephone instead of the spoken sentence. `NAME` is a rule,
+  a place or a priority.
+- `templates/CHANNEL/LANGUAGE/PURPOSE.txt`: your own words for a message.
+
 ## Conditions
 
 | `when` | broken while |
