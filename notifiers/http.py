@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 from urllib3.util import Timeout, make_headers
 
@@ -68,7 +68,7 @@ class Client:
         except (NewConnectionError, ConnectTimeoutError) as error:
             raise TemporaryFailure(f"no connection to {urlsplit(url).hostname}: {_reason(error)}") from None
         except HTTPError as error:
-            if _certificate(error):
+            if certificate_refused(error):
                 raise TemporaryFailure(f"{urlsplit(url).hostname}: certificate refused: {_reason(error)}") from None
             raise OutcomeUnknown(f"no answer from {urlsplit(url).hostname}: {_reason(error)}") from None
         return _read(answer, deadline)
@@ -107,7 +107,7 @@ def _read(answer: Any, deadline: float) -> HttpResponse:
     return HttpResponse(answer.status, bytes(body), headers)
 
 
-def _certificate(error: BaseException | None) -> bool:
+def certificate_refused(error: BaseException | None) -> bool:
     """The other side could not prove who it is: our request was not sent."""
     while error is not None:
         if isinstance(error, ssl.SSLCertVerificationError):
@@ -121,18 +121,20 @@ def _reason(error: BaseException) -> str:
     return str(error).rpartition(": ")[2] or type(error).__name__
 
 
-def _check(connection: HTTPConnection, sock: Any) -> Any:
-    address = ipaddress.ip_address(sock.getpeername()[0].partition("%")[0])
+def refuse_private(host: str, line: Any) -> None:
+    """Closes a connection that leads into a private network, or to ourselves, and raises ConfigurationError."""
+    address = ipaddress.ip_address(line.getpeername()[0].partition("%")[0])
     mapped = getattr(address, "ipv4_mapped", None)
     if not (mapped or address).is_global:
-        sock.close()
-        raise ConfigurationError(f"{connection.host} is at {address}, not a public address; set allow_private: true")
-    return sock
+        line.close()
+        raise ConfigurationError(f"{host} is at {address}, not a public address; set allow_private: true")
 
 
 class _PublicConnection(HTTPSConnection):
     def _new_conn(self) -> Any:
-        return _check(self, super()._new_conn())
+        line = super()._new_conn()
+        refuse_private(self.host, line)
+        return line
 
 
 class _PublicPool(urllib3.HTTPSConnectionPool):
