@@ -103,7 +103,7 @@ class Account(BaseModel):
         description="Whether base_url may be http, or in a private network, as in a demo; "
         "numbers kept for fiction are then accepted too.",
     )
-    countries: list[str] = Field([], description="Country codes that may be written to, e.g. FR; empty = all.")
+    countries: list[str] = Field([], description="Country codes that may be reached, e.g. FR; empty = all.")
 
     def accepts(self, address: str, kinds: Sequence[str], otherwise: str) -> str | None:
         """Why this number cannot be used; None = it can.  `kinds`: of phonenumbers.PhoneNumberType."""

@@ -48,6 +48,11 @@ _IS_OVER = (20404, 21220)  #: Twilio's codes: no such call, or not in progress
 class Settings(Account):
     """Of `channels: voice:` in site.yaml."""
 
+    public_url: str = Field(
+        "",
+        pattern=r"^(https?://[^?#]+[^/?#])?$",
+        description="Where Twilio asks us what to say, without a slash at the end; empty = nobody is called.",
+    )
     ring: int = Field(25, ge=SHORTEST_RING_S, le=120, description="Seconds that a telephone rings.")
     recordings: str = Field(
         "", description="Where recorded sentences are: recordings/ of the site folder, which Vorab fills in."
