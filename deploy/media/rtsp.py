@@ -9,7 +9,7 @@ import contextlib
 import re
 import secrets
 import struct
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -26,6 +26,9 @@ BODY = 64 * 1024  #: bytes of an answer's body
 UNSENT = 16 * 1024  #: bytes that wait to be sent; what comes above that (two seconds of speech) is dropped
 REQUIRE = ("Require", "www.onvif.org/ver20/backchannel")
 WHAT = "the loudspeaker"
+PORT = 554
+
+Connect = Callable[[str, int], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
 
 #: Payload type → name of the codec (RFC 3551, table 4); 8,000 samples a second, one byte each.
 CODECS = {0: "PCMU", 8: "PCMA"}
@@ -72,11 +75,21 @@ def _track(section: str, base: str) -> Track | None:
     return None
 
 
+async def _connect(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection(host, port, limit=LINE)
+
+
 class Line:
     """One loudspeaker.  `heard` gets what its microphone says, with the codec; `ended` why the line broke."""
 
-    def __init__(self, intercom: Intercom, heard: Callable[[bytes, str], None], ended: Callable[[str], None]) -> None:
-        self._intercom = intercom
+    def __init__(
+        self,
+        intercom: Intercom,
+        heard: Callable[[bytes, str], None],
+        ended: Callable[[str], None],
+        connect: Connect = _connect,
+    ) -> None:
+        self._intercom, self._connect = intercom, connect
         self._heard, self._ended = heard, ended
         self._challenges: list[str] = []
         self._session = ""
@@ -85,6 +98,8 @@ class Line:
         self._answers: asyncio.Queue[Head] = asyncio.Queue(maxsize=1)
         self._ssrc, self._sequence = secrets.randbits(32), secrets.randbits(15)
         self._is_pause = True  #: the next packet begins a spurt of speech
+        self._reader: asyncio.StreamReader
+        self._writer: asyncio.StreamWriter | None = None
         self.description: Description
 
     async def open(self) -> None:
@@ -93,9 +108,7 @@ class Line:
         try:
             with in_words(WHAT):
                 async with asyncio.timeout(CONNECT_S):
-                    self._reader, self._writer = await asyncio.open_connection(
-                        parts.hostname, parts.port or 554, limit=LINE
-                    )
+                    self._reader, self._writer = await self._connect(parts.hostname or "", parts.port or PORT)
                     await self._agree()
         except BaseException:
             self._abort()
@@ -104,6 +117,7 @@ class Line:
 
     def send(self, samples: bytes, at: int) -> None:
         """G.711 for the loudspeaker; `at` counts samples, those of pauses too.  Dropped when the device is too slow."""
+        assert self._writer is not None
         transport = self._writer.transport
         if transport.is_closing() or transport.get_write_buffer_size() > UNSENT:
             return
@@ -121,6 +135,8 @@ class Line:
         """The device is told, and has a second to hear it."""
         for task in self._tasks:
             task.cancel()
+        if self._writer is None:
+            return
         with contextlib.suppress(OSError, TimeoutError):
             self._request("TEARDOWN", self._intercom.url)
             async with asyncio.timeout(1):
@@ -130,7 +146,7 @@ class Line:
         self._abort()
 
     def _abort(self) -> None:
-        if hasattr(self, "_writer"):
+        if self._writer is not None:
             self._writer.transport.abort()
 
     # --- agreeing -----------------------------------------------------------------------------------------------------
@@ -177,6 +193,7 @@ class Line:
         return await self._message(first)
 
     def _request(self, method: str, url: str, *headers: tuple[str, str]) -> None:
+        assert self._writer is not None
         self._count += 1
         lines = [f"{method} {url} RTSP/1.0", f"CSeq: {self._count}", "User-Agent: vorab"]
         lines += [f"{name}: {value}" for name, value in headers]
