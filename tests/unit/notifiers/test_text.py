@@ -1,10 +1,13 @@
 """The words of a message: one segment, the least important goes first, and an operator's template cannot harm."""
 
 import ast
+import inspect
 import json
 import re
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -13,10 +16,31 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from notifiers.segments import Encoding, gsm, segments
-from notifiers.text import NAMES, SAMPLES, Facts, Texts, check, shipped
+from notifiers.text import LIMITS, NAMES, SAMPLES, Facts, Texts, check, shipped
 from notifiers.words import WORDS
 from vorab import words
-from vorab.model import DAY, MINUTE, SECOND, Edge, Instant, Priority, Purpose, Quantity, Span
+from vorab.model import (
+    DAY,
+    FOR_CUSTOMERS,
+    MINUTE,
+    SECOND,
+    Edge,
+    Instant,
+    PersonId,
+    PlaceId,
+    Priority,
+    Purpose,
+    Quantity,
+    ResponseId,
+    Rung,
+    Span,
+)
+from vorab.site import Person, Place, Response
+from vorab.words import reason
+from workflows import duty as duty_hours
+from workflows import nearest
+from workflows.directory.stub import SiteDirectory
+from workflows.nearest import candidates
 
 HELD_OPEN, TAKEN, TOO_WARM, SILENT, HELPED, BARE = SAMPLES
 TEXTS = Texts({}, "Europe/Paris")
@@ -48,6 +72,29 @@ def test_every_language_says_it_in_one_segment() -> None:
             for purpose in Purpose:
                 found = segments(say(purpose, language, facts))
                 assert (found.encoding, found.segments) == (Encoding.GSM, 1)
+
+
+def test_every_message_of_every_channel_fits_and_says_something() -> None:
+    for channel, limit in LIMITS.items():
+        for language in WORDS:
+            for purpose in Purpose:
+                for facts in SAMPLES:
+                    rendered = TEXTS.render(purpose, channel, language, facts, limit)
+                    assert rendered.fault == ""
+                    assert 10 < len(rendered.text) <= limit, (channel, language, purpose)
+                    assert "  " not in rendered.text
+                    assert not re.search(r"[,:] ?\.|\.\.(?!\.)|\(\)|^[,.:]", rendered.text.replace("...", "")), (
+                        rendered.text
+                    )
+
+
+def test_no_sentence_is_missing_in_any_language() -> None:
+    names = set(shipped())
+    for channel in ("sms", "email"):
+        assert {f"{channel}/{language}/{purpose}.txt" for language in WORDS for purpose in Purpose} <= names
+    for channel in LIMITS:
+        purposes = [{name.split("/")[2] for name in names if name.startswith(f"{channel}/{one}/")} for one in WORDS]
+        assert purposes.count(purposes[0]) == len(purposes), channel
 
 
 def test_a_reader_whose_language_we_do_not_speak_reads_english() -> None:
@@ -224,6 +271,213 @@ def test_who_has_done_it_is_named_not_that_it_was_over_by_itself() -> None:
     assert "sagt die Leitstelle" in say(Purpose.DONE, "de", replace(OVER, owner="desk"))
 
 
+# --- who helps, who is needed, who goes too ---------------------------------------------------------------------------
+
+
+def test_who_is_asked_to_help_reads_whom() -> None:
+    facts = replace(HELD_OPEN, helps="Ben")
+    assert "Ben goes already and needs one more." in say(facts=facts)
+    assert "Ben geht schon hin und braucht noch jemanden." in say(language="de", facts=facts)
+    assert "Ben y va déjà et a besoin de quelqu'un." in say(language="fr", facts=facts)
+    assert "the desk goes already" in say(facts=replace(HELD_OPEN, helps="desk"))
+
+
+def test_who_is_still_needed_is_not_sent_to_bed() -> None:
+    facts = replace(TAKEN, needed=True)
+    for language, wanted in (("en", "reply 4821 = I go"), ("de", "Antwort 4821 = ich gehe"), ("fr", "4821 = j'y vais")):
+        text = say(Purpose.TAKEN, language, facts)
+        assert "Ben" in text
+        assert wanted in text
+        assert not re.search("Nothing to do|nichts zu tun|Rien à faire", text)
+
+
+def test_who_goes_himself_reads_that_another_goes_too() -> None:
+    facts = replace(TAKEN, joined=True, owner="Cem", place_names=[])
+    assert say(Purpose.TAKEN, facts=facts).startswith("Defibrillator: Cem goes too (")
+    for language in WORDS:
+        assert not re.search("Nothing to do|nichts zu tun|Rien à faire", say(Purpose.TAKEN, language, facts))
+
+
+# --- customers --------------------------------------------------------------------------------------------------------
+
+
+def test_a_customer_reads_how_it_is_for_him_and_when_somebody_comes() -> None:
+    facts = replace(TOO_WARM, expected=Instant(TOO_WARM.at + 12 * MINUTE))
+    assert say(Purpose.COMING, facts=facts) == (
+        "Gate B12: warmer than it should be (28.1 C). A technician is on the way, there in about 12 min (09:12). "
+        "You need do nothing."
+    )
+    assert "wärmer als vorgesehen (28,1 C)" in say(Purpose.COMING, "de", facts)
+    assert "plus chaud que prévu (28,1 C)" in say(Purpose.COMING, "fr", facts)
+    assert "colder than it should be" in say(Purpose.COMING, facts=with_breach(facts, value=3.0, limit=4.0))
+    assert "now about 09:12" in say(Purpose.DELAYED, facts=facts)
+
+
+def test_of_other_things_he_reads_what_we_saw() -> None:
+    assert "Gate B12: door open 30 s. A technician" in say(Purpose.COMING, facts=HELD_OPEN)
+    assert "Gate B12: temperature 24 C for 30 s. A technician" in say(Purpose.COMING, facts=with_breach(TOO_WARM, value=24.0, limit=None))
+
+
+@pytest.mark.parametrize("purpose", sorted(FOR_CUSTOMERS))
+def test_a_customer_reads_no_code_no_limit_and_no_order(purpose: Purpose) -> None:
+    for language in WORDS:
+        for channel in ("sms", "email"):
+            for facts in SAMPLES:
+                text = TEXTS.render(purpose, channel, language, replace(facts, link=""), LIMITS[channel]).text
+                assert not re.search(r"4821|limit|Grenze|uncertain|incertain|unsicher|Close it|High|LIFE", text), text
+
+
+def test_a_customer_is_asked_for_one_digit() -> None:
+    for language in WORDS:
+        assert re.search(r"1 = .* 5 = ", say(Purpose.RATE, language, HELD_OPEN))
+
+
+# --- what the lines of a channel are ----------------------------------------------------------------------------------
+
+
+def lines(channel: str, source: str, facts: Facts = TOO_WARM, language: str = "en") -> list[str]:
+    rendered = Texts({f"{channel}/{language}/request.txt": source}, "UTC").render(
+        Purpose.REQUEST, channel, language, facts, LIMITS[channel]
+    )
+    assert rendered.fault == ""
+    return rendered.text.split("\n")
+
+
+def test_a_voice_says_a_sentence_a_line_and_the_words_in_full() -> None:
+    source = (
+        "[{{ level }}] {{ priority }}.\n\n  {{ what | sentence }}.\n{% if note %}{{ note }}{% endif %}\n{{ walk }}."
+    )
+    facts = replace(TOO_WARM, held=Span(2 * MINUTE), seconds=50)
+    assert (
+        lines("voice", source, facts)
+        == [
+            "[high] High.",
+            "Temperature 28.1 °C (limit 26) for 2 minutes.",  # no letter is squeezed into 7 bits
+            "1 minute on foot.",
+        ]
+        or lines("voice", source, facts)[1].endswith("for 120 s.") is False
+    )
+    assert "depuis 30 secondes" in lines("voice", source, language="fr")[1]
+    assert "seit 2 Tage" in lines("voice", source, replace(facts, held=Span(2 * DAY)), "de")[1]
+
+
+def test_an_email_is_a_subject_and_paragraphs() -> None:
+    source = "{{ what }} {{ code }}\n\n\n\nA {{ note }}\nB\n\n{{ note }}\n"
+    assert lines("email", source) == ["temperature 28.1 °C (limit 26) for 30 s 4821", "", "A", "B"]
+    rendered = TEXTS.render(Purpose.REQUEST, "email", "de", HELD_OPEN, LIMITS["email"]).text
+    assert rendered.startswith("Hoch: Tür offen 30 s, gate B12 (4821)\n\n")
+
+
+def test_a_name_with_lines_in_it_stays_in_its_line() -> None:
+    facts = replace(with_breach(action="a\n[x] b", cause="c\nd"), place_names=["T1\nBcc: x@y.z\r\n\r\n[evil] now"])
+    for channel in ("voice", "email"):
+        said = lines(channel, "{{ where }} {{ action }} {{ code }}", facts)
+        assert said == ["T1 Bcc: x@y.z [evil] now a [x] b 4821"]
+
+
+def test_a_desk_reads_one_line_with_all_its_letters() -> None:
+    text = TEXTS.render(Purpose.REQUEST, "desktop", "fr", TOO_WARM, LIMITS["desktop"]).text
+    assert "28,1 °C" in text
+    assert "\n" not in text
+
+
+# --- why he -----------------------------------------------------------------------------------------------------------
+
+
+def test_who_asks_why_is_told_in_his_language() -> None:
+    facts = replace(HELD_OPEN, reasons=["on duty until Mon 06:00", "security", "may enter airside", "4 min on foot"])
+    assert "im Dienst bis Mo 06:00, security, darf " in say(Purpose.WHY, "de", facts, 400)
+    assert "de service jusqu'à lun. 06:00, security, peut " in say(Purpose.WHY, "fr", facts, 400)
+    assert "4 min zu Fuß" in say(Purpose.WHY, "de", facts, 400)
+
+
+def test_who_asks_why_and_was_not_weighed_is_told_no_nonsense() -> None:
+    assert say(Purpose.WHY, facts=BARE).startswith("You were asked. Door open 30 s.")
+
+
+PLACES = [None, Place(PlaceId("gate"), "gate", "point", access="airside"), Place(PlaceId("gate"), "gate", "point")]
+AT = Instant(int(datetime(2026, 11, 27, 10, 0, tzinfo=UTC).timestamp()) * SECOND)  # a Friday
+DUTIES = [
+    "",
+    "24/7",
+    "Mo-Fr 07:00-19:00",
+    "Fr 07:00-08:00",
+    "Sa 07:00-19:00",
+    "Fr 07:00-24:00; Sa 00:00-06:00",
+    "2020",
+    "never?",
+]
+
+
+class OneWay(SiteDirectory):
+    def __init__(self, person: Person, way: int | None) -> None:
+        self._person, self._way = person, way
+
+    def people(self) -> list[Person]:
+        return [self._person]
+
+    def seconds(self, start: str, end: str) -> int | None:
+        return self._way
+
+
+def every_reason() -> set[str]:
+    """Every phrase of `workflows.nearest` and `workflows.duty` there is."""
+    addresses: list[dict[str, str]] = [{}, {"sms": "+1", "voice": "+1"}, {"desktop": "control-room"}]
+    found: set[str] = set()
+    for duty, place, address, skill, has, way, stopped in product(
+        DUTIES, PLACES, addresses, ["", "aed"], [True, False], [None, 240], [[], [("+1", "sms"), ("+1", "voice")]]
+    ):
+        person = Person(
+            PersonId("ana"),
+            "Ana",
+            ["security"],
+            "en",
+            address,
+            duty=duty,
+            skills=["aed"] * has,
+            access=["airside"] * has,
+            base=PlaceId("lounge"),
+        )
+        rung = Rung("security", 1, ["sms", "voice", "desktop"], MINUTE)
+        response = Response(ResponseId("x"), [], skill=skill)
+        weighed = candidates(
+            OneWay(person, way), place, rung, response, AT, "UTC", {PersonId("ana"): 2 * has}, stopped, []
+        )
+        found |= {reason for one in weighed for reason in one.reasons}
+    return found - {"security"}
+
+
+def test_every_reason_that_can_be_given_is_translated() -> None:
+    phrases = every_reason()
+    for language in ("de", "fr"):
+        for phrase in phrases:
+            assert reason(phrase, language) != phrase, phrase
+    said = " ".join(phrases)
+    for module in (nearest, duty_hours):
+        for piece in pieces_of(module):
+            assert re.search(piece, said), f"{piece!r} was never said here; say it, so that it must be translated"
+
+
+def pieces_of(module: ModuleType) -> set[str]:
+    """Patterns of what this module can say: each text with a blank that is no docstring and no name of a thing."""
+    tree = ast.parse(inspect.getsource(module))
+    inside = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant | ast.JoinedStr)]
+    found = {_pattern(node) for node in texts if id(node) not in inside | docs}
+    return {pattern for pattern in found if " " in pattern and WORD.search(pattern)}
+
+
+def _pattern(node: ast.Constant | ast.JoinedStr) -> str:
+    parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+    return "".join(
+        re.escape(part.value).replace("\\ ", " ")
+        if isinstance(part, ast.Constant) and isinstance(part.value, str)
+        else ".+"
+        for part in parts
+    )
+
+
 def test_nobody_is_told_that_he_may_not_go() -> None:
     assert say(Purpose.HEALED, "fr", OVER).endswith("Inutile d'y aller.")
 
@@ -285,6 +539,26 @@ def test_a_template_that_fails_gives_the_built_in_text_and_says_why(source: str,
     assert reason in check({"sms/en/request.txt": source})[0]
 
 
+@pytest.mark.parametrize("channel", LIMITS)
+@pytest.mark.parametrize("language", WORDS)
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("{% for one in what %}{{ one }}{% endfor %}", "For is not allowed"),
+        ("{{ code }}{{ what < 3 }}", "not supported between"),
+        ("", "says nothing"),
+        (" \n{% if note %}{{ code }}{% endif %}\n\u200b\n", "says nothing"),
+        ("{{ code }}" + "x" * 4000, "longer than"),
+    ],
+)
+def test_whatever_fails_at_night_plain_text_goes_out(channel: str, language: str, source: str, reason: str) -> None:
+    name, limit = f"{channel}/{language}/request.txt", LIMITS[channel]
+    got = Texts({name: source}, "UTC").render(Purpose.REQUEST, channel, language, HELD_OPEN, limit)
+    assert got.text == Texts({}, "UTC").render(Purpose.REQUEST, channel, language, HELD_OPEN, limit).text
+    assert got.fault.startswith(name)
+    assert reason in got.fault
+
+
 def test_a_fault_names_its_line() -> None:
     assert check({"sms/en/request.txt": "{{ what }}\n{{ nope }}"})[0].startswith("sms/en/request.txt:2: unknown name")
 
@@ -293,7 +567,13 @@ def test_a_request_without_its_code_is_found_beforehand() -> None:
     assert "cannot be answered" in check({"sms/en/request.txt": "{{ what }}"})[0]
 
 
-@pytest.mark.parametrize("name", ["sms/en/requests.txt", "sms/xx/request.txt", "request.txt", "../sms/en/request.txt"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("sms/en/requests.txt", "sms/xx/request.txt", "request.txt", "../sms/en/request.txt", "fax/en/request.txt"),
+        *("sms/en/request", "sms/en/request.txt.txt", "sms/en/x/request.txt", "sms//en/request.txt", "", "sms/en/"),
+    ],
+)
 def test_a_template_that_nothing_would_use_is_a_fault(name: str) -> None:
     assert "no message has this name" in check({name: "{{ code }}"})[0]
 
