@@ -41,7 +41,10 @@ class Media:
         if answer.status == 422:
             raise Malformed(answer.body.decode())
         if answer.status >= 300:
-            raise TemporaryFailure(answer.body.decode() if answer.status == 503 else f"media answers {answer.status}")
+            said = answer.body.decode("utf-8", "replace")
+            raise TemporaryFailure(
+                said if answer.status == 503 else f"the process that speaks to loudspeakers answers {answer.status}"
+            )
         return answer.body
 
 
