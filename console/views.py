@@ -223,7 +223,7 @@ class Views:
             channel=self.words.channel(one.channel),
             told=self.words.told(one.purpose),
             state=one.state,
-            receipt=self.words.receipt(one.state, one.reason, one.repeated),
+            receipt=self.words.receipt(one.channel, one.state, one.reason, one.repeated),
             address=one.address if one.channel == DESKTOP else masked(one.address) if one.address else "",
             text=plain(one.text) if one.channel == "voice" else one.text,
         )

@@ -210,8 +210,9 @@ class Words:
     def told(self, purpose: str) -> str:
         return self._purposes.get(purpose, purpose)
 
-    def receipt(self, state: str, why: str, repeated: bool) -> str:
-        what = self._because(self._receipts.get(state, state), self.phrase(why))
+    def receipt(self, channel: str, state: str, why: str, repeated: bool) -> str:
+        known = self._receipts.get(f"{channel} {state}") or self._receipts.get(state, state)
+        what = self._because(known, self.phrase(why))
         return self._say("sent_twice", what=what) if repeated else what
 
     # --- spans and numbers --------------------------------------------------------------------------------------------

@@ -113,8 +113,8 @@ def test_every_value_has_its_word(language: str) -> None:
     spoken = words(language)
     assert set(spoken.priorities) == set(Priority)
     assert all(spoken.told(purpose) != purpose.value for purpose in Purpose)
-    assert all(spoken.receipt(state, "", False) for state in Delivery)
-    assert set(sentences.RECEIPTS) == {state.value for state in Delivery}
+    assert all(spoken.receipt("sms", state, "", False) for state in Delivery)
+    assert {state.value for state in Delivery} <= set(sentences.RECEIPTS)
     assert {meaning.value for meaning in Meaning} <= set(sentences.SAID)
     assert set(NOTES["de"]) == set(NOTES["fr"])
 
@@ -287,7 +287,9 @@ def told(language: str, story: str) -> list[str]:
         found += [spoken.status(incident), spoken.line(event), *spoken.details(event)]
     for purpose in Purpose:
         found.append(f"{spoken.told(purpose)} {spoken.channel('voice')}")
-    found += [spoken.receipt(state, "no delivery report in 60 s", True) for state in Delivery]
+    found += [
+        spoken.receipt(channel, state, "no delivery report in 60 s", True) for channel in CHANNELS for state in Delivery
+    ]
     return found
 
 
@@ -399,5 +401,5 @@ def test_what_comes_from_outside_is_only_ever_text(language: str, text: str) -> 
     spoken = words(language)
     assert spoken.phrase(text) is not None
     assert reason(text, language) is not None
-    assert text in spoken.receipt("failed", f"x{text}", False)
+    assert text in spoken.receipt("sms", "failed", f"x{text}", False)
     assert text in spoken.line(Rated(PersonId(f"x{text}"), 3))
