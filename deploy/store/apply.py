@@ -325,12 +325,17 @@ def _notification(tx: Transaction, incident: Incident, event: Event, order: Noti
     address = person.addresses.get(channel)
     if address is None:
         return f"no address for {channel}"
-    who = event.by if isinstance(event, Answer) and order.purpose is Purpose.DONE else incident.owner
+    who = event.by if isinstance(event, Answer) and _is_about(order, event) else incident.owner
     facts = _facts(tx, incident, person, who, _reasons(tx, incident, event, order), channel)
     written = tx.world.texts.render(order.purpose, channel, person.language, facts, tx.world.channels[channel].limit)
     if written.fault:
         tx.note("template at fault", incident.id, written.fault)
     return _addressed(tx, incident, order, channel, address, written.text)
+
+
+def _is_about(order: Notify, answer: Answer) -> bool:
+    """Whether it tells of what another has just said, rather than of who goes first."""
+    return order.purpose in (Purpose.DONE, Purpose.TAKEN) and order.person != answer.by
 
 
 def _addressed(
@@ -392,6 +397,7 @@ def _facts(
         helps=owner.name if owner and incident.state is State.TRIGGERED and reader.id not in incident.going else "",
         needed=incident.state is State.TRIGGERED and reader.id in incident.pending,
         expected=incident.expected_at,
+        joined=reader.id in incident.going,
     )
 
 
