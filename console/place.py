@@ -16,7 +16,7 @@ from console.views import Views
 from console.words import Words
 from vorab.errors import Malformed, TemporaryFailure
 
-FRAME_WITHIN_S = 10.0  #: a camera that shows nothing new for so long is dead
+LOOK_S, LOOKS = 0.5, 20  #: a camera that shows nothing new in so many looks of this length is dead
 MAX_SDP = 32 * 1024  #: characters; an offer with one voice and one data channel has about 3,000
 
 _BOUNDARY = "vorab-frame"
@@ -59,23 +59,30 @@ def _pictures(app: FastAPI, desk: Desk) -> None:
         if outside.cameras is None or not outside.cameras.has(place):
             raise HTTPException(404, "no camera here")
         frames = outside.cameras.frames(place)
-        first = await _next(frames)
 
         def is_alive() -> bool:
             return not desk.stream.is_closed and desk.sessions.is_alive(session)
 
+        first = await _next(frames, is_alive)
         parts = _parts(first, frames, is_alive, views.words)
         return StreamingResponse(parts, media_type=f"multipart/x-mixed-replace; boundary={_BOUNDARY}")
 
 
-async def _next(frames: AsyncIterator[bytes]) -> bytes:
-    """Raises TemporaryFailure, in words for the operator."""
+async def _next(frames: AsyncIterator[bytes], is_alive: Callable[[], bool]) -> bytes:
+    """Raises TemporaryFailure in words.  A camera that hangs holds up neither a stop nor a sign-out."""
+    wanted = asyncio.ensure_future(anext(frames))
     try:
-        return await asyncio.wait_for(anext(frames), FRAME_WITHIN_S)
-    except TimeoutError:
-        raise TemporaryFailure(f"no picture for {FRAME_WITHIN_S:.0f} s") from None
+        for _ in range(LOOKS):
+            if (await asyncio.wait({wanted}, timeout=LOOK_S))[0]:
+                return wanted.result()
+            if not is_alive():
+                raise TemporaryFailure("this page may look no longer")
+        raise TemporaryFailure(f"no picture for {LOOKS * LOOK_S:.0f} s")
     except StopAsyncIteration:
         raise TemporaryFailure("the camera has ended its stream") from None
+    finally:
+        wanted.cancel()
+        await asyncio.wait({wanted})  # then its stream has let go
 
 
 async def _parts(
@@ -85,7 +92,7 @@ async def _parts(
         yield _part("image/jpeg", first)
         try:
             while is_alive():
-                yield _part("image/jpeg", await _next(frames))
+                yield _part("image/jpeg", await _next(frames, is_alive))
         except TemporaryFailure as failure:
             yield _part("text/plain", words.phrase(str(failure)).encode()) + f"--{_BOUNDARY}--\r\n".encode()
 

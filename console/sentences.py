@@ -534,6 +534,7 @@ PHRASES: tuple[Three, ...] = (
     # why there is no picture, and no talk
     ("we were not running", "Vorab lief nicht", "Vorab était à l'arrêt"),
     ("no picture for {} s", "seit {} s kein Bild", "pas d'image depuis {} s"),
+    ("this page may look no longer", "diese Seite darf nicht mehr zusehen", "cette page ne peut plus regarder"),
     ("the camera has ended its stream", "die Kamera hat ihr Bild beendet", "la caméra a terminé son flux"),
     ("the camera", "die Kamera", "la caméra"),
     ("the loudspeaker", "der Lautsprecher", "le haut-parleur"),
@@ -604,7 +605,11 @@ PHRASES: tuple[Three, ...] = (
     ("an answer with too many headers", "eine Antwort mit zu vielen Kopfzeilen", "une réponse avec trop d'en-têtes"),
     ("an answer with an endless line", "eine Antwort mit endloser Zeile", "une réponse avec une ligne sans fin"),
     ("an answer that is too long", "eine zu lange Antwort", "une réponse trop longue"),
-    ("answers that nobody asked for", "Antworten, nach denen niemand fragte", "des réponses que personne n'a demandées"),
+    (
+        "answers that nobody asked for",
+        "Antworten, nach denen niemand fragte",
+        "des réponses que personne n'a demandées",
+    ),
     (
         "it chooses other channels than were agreed",
         "er wählt andere Kanäle als vereinbart",

@@ -66,7 +66,7 @@ export function drawBand(selected) {
   find("band-what").textContent = `${alarm.priority_name}: ${alarm.what} · ${alarm.place.at(-1) ?? alarm.subject}`;
   find("band-count").textContent = alarms.length > 1 ? fill(texts.alarm_of, { number: at + 1, count: alarms.length }) : "";
   find("next").hidden = alarms.length < 2;
-  find("set-aside").replaceChildren(takesTheScreen() ? texts.to_list : texts.to_alarm, " ", make("kbd", {}, "esc"));
+  find("set-aside").replaceChildren(takesTheScreen() ? texts.to_list : texts.to_alarm, " ", make("kbd", { "aria-hidden": "true" }, "esc"));
   find("silence-said").textContent = tone() ? texts.silence : texts.silenced;
   find("silence").disabled = !tone();
 }

@@ -18,8 +18,8 @@ export async function startShift(toWorker, whenChanged) {
   [tell, changed] = [toWorker, whenChanged];
   find("shift-start").addEventListener("click", begin);
   find("shift-end").addEventListener("click", end);
-  find("shift-test").addEventListener("click", async () => {
-    await sound.start(show);
+  find("shift-test").addEventListener("click", () => {
+    sound.start(show);
     sound.test();
   });
   addEventListener("pagehide", end);
@@ -35,8 +35,9 @@ async function begin() {
   tell({ shift: { page, desk: name } });
   show();
   if ("Notification" in window && Notification.permission === "default") Notification.requestPermission().then(show, () => {});
-  await sound.start(show);
+  const on = sound.start(show);
   sound.test();
+  await on;
   show();
 }
 

@@ -222,20 +222,18 @@ class Desk:
         with self.store.begin() as connection:
             connection.execute(insert(pictures).values(row | {"sha256": hashlib.sha256(picture).hexdigest()}))
 
-    def contact_turns(self, within_s: float = 5) -> list[str]:
-        """Waits for what came in, and applies it; the ids."""
-        deadline = time.monotonic() + within_s
-        while time.monotonic() < deadline:
+    def contact_hears(self, kind: str, within_s: float = 20) -> None:
+        """Contact applies what comes in, until something of this kind was there: click, status."""
+        deadline, heard = time.monotonic() + within_s, False
+        while not heard:
+            assert time.monotonic() < deadline, f"no {kind} came into the inbox"
+            time.sleep(POLL_S)
             with self.store.begin() as connection:
                 tx = Transaction(connection, self.world, now(), 0)
-                rows = inbox.waiting(tx, 10)
-                for row in rows:
+                for row in inbox.waiting(tx, 10):
+                    heard = heard or row.kind == kind
                     inbox.hear(tx, row)
                 tx.close()
-            if rows:
-                return [row.id for row in rows]
-            time.sleep(POLL_S)
-        raise AssertionError("nothing came into the inbox")
 
     def looked_at(self) -> list[ports.Looking]:
         return self.reader.desks(Instant(now() - 15 * SECOND))

@@ -1,7 +1,9 @@
 """What stands before every route."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from fastapi.routing import APIRoute
@@ -151,3 +153,20 @@ def test_the_pages_hold_no_script_style_or_foreign_address_in_themselves(browser
         assert "://" not in page
         assert [one for one in ("<style", " style=", " onclick") if one in page] == []
         assert page.count("<script") == page.count('<script type="module" src="/static/') == 1
+
+
+def test_what_we_have_from_others_is_what_they_published() -> None:
+    folder = Path(guard.__file__).parent / "static/vendor"
+    sums = dict(reversed(line.split()) for line in (folder / "SHA256SUMS").read_text().splitlines())
+    assert {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in sums} == sums
+    assert {one.name for one in folder.iterdir()} == {*sums, "SHA256SUMS"}
+
+
+def test_only_what_a_page_may_load_is_served_of_it(bench: Bench) -> None:
+    assert bench.browser.get("/static/vendor/leaflet.js").status_code == 200
+    for name in ("vendor/SHA256SUMS", "vendor/leaflet.LICENSE", "vendor", "vendor/", "vendor/..%2fdesk.js"):
+        assert bench.browser.get(f"/static/{name}").status_code == 404, name
+
+
+def test_a_microphone_is_for_our_own_pages_only(bench: Bench) -> None:
+    assert bench.browser.get("/sign-in").headers["permissions-policy"].startswith("microphone=(self)")

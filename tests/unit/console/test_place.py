@@ -81,7 +81,7 @@ def test_a_camera_that_dies_says_so_behind_its_last_picture(bench: Bench, browse
 
 
 def test_a_camera_that_hangs_is_given_up(bench: Bench, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(place, "FRAME_WITHIN_S", 0)
+    monkeypatch.setattr(place, "LOOK_S", 0)
 
     async def nothing(_place: str) -> Any:
         await asyncio.Event().wait()
@@ -90,6 +90,20 @@ def test_a_camera_that_hangs_is_given_up(bench: Bench, browser: Browser, monkeyp
     monkeypatch.setattr(bench.cameras, "frames", nothing)
     answer = browser.get("/api/places/gate/camera")
     assert (answer.status_code, answer.json()["error"]) == (503, "no picture for 0 s")
+
+
+def test_a_camera_that_hangs_does_not_hold_up_the_stop(
+    bench: Bench, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing(_place: str) -> Any:
+        bench.stream.close()
+        await asyncio.Event().wait()
+        yield b""
+
+    monkeypatch.setattr(place, "LOOK_S", 0)
+    monkeypatch.setattr(bench.cameras, "frames", nothing)
+    answer = browser.get("/api/places/gate/camera")
+    assert (answer.status_code, answer.json()["error"]) == (503, "this page may look no longer")
 
 
 def test_whoever_looks_is_let_go_when_his_session_ends(bench: Bench) -> None:
