@@ -72,8 +72,8 @@ class Device(NamedTuple):
     heard: Path  #: what was said to it: 16 bits, 8 kHz
 
 
-@pytest.fixture
-def device(tmp_path: Path) -> Iterator[Device]:
+@pytest.fixture(scope="module")
+def device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
     parts = ["/usr/bin/python3", "-c", 'import gi; gi.require_version("GstRtspServer", "1.0")']
     if not Path(parts[0]).exists() or subprocess.run(parts, capture_output=True).returncode != 0:
         absent("GStreamer's RTSP server")
@@ -82,7 +82,7 @@ def device(tmp_path: Path) -> Iterator[Device]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    heard = tmp_path / "heard.raw"
+    heard = tmp_path_factory.mktemp("device") / "heard.raw"
     argv = ["/usr/bin/python3", str(Path(__file__).parent / "gstreamer_camera.py"), str(port), str(heard)]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None

@@ -23,6 +23,7 @@ from vorab.site import Camera, Place, Site
 pytestmark = pytest.mark.live
 
 GATE = PlaceId("gate")
+JPEG = b"\xff\xd8\xff\xda\x00\x02\x01\x02\x03\xff\xd9"
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -36,11 +37,12 @@ def scene(camera: Camera) -> SiteScene:
 
 
 @contextlib.asynccontextmanager
-async def served(serve: Serve) -> AsyncIterator[int]:
+async def served(serve: Serve, *, reads: bool = True) -> AsyncIterator[int]:
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             with contextlib.suppress(OSError):
-                await reader.read(1000)
+                if reads:
+                    await reader.read(1000)
                 await serve(reader, writer)
                 await writer.drain()
                 writer.write_eof()
@@ -170,5 +172,27 @@ def test_what_is_no_camera_is_contained_and_said_without_its_address(serve: Serv
             assert not any(word in str(failure.value) for word in ("127.0.0.1", str(port), "tiger", "lion", "root"))
             with pytest.raises(TemporaryFailure):
                 await _look(SiteCameras(site(replace(secret, stream=secret.snapshot)), Runtime()), 1)
+
+    asyncio.run(look())
+
+
+@pytest.mark.parametrize("challenge", ['Basic realm="cam"', 'Digest realm="cam", nonce="4", qop="auth"'])
+def test_a_camera_that_asks_who_we_are_is_told_and_shows_itself(challenge: str) -> None:
+    asked: list[str] = []
+
+    async def guarded(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = (await reader.readuntil(b"\r\n\r\n")).decode()
+        asked.append(request)
+        if "Authorization" not in request:
+            writer.write(f"HTTP/1.0 401 Who?\r\nWWW-Authenticate: {challenge}\r\n\r\n".encode())
+        else:
+            writer.write(b"HTTP/1.0 200 OK\r\nContent-Type: image/jpeg\r\n\r\n" + JPEG)
+
+    async def look() -> None:
+        async with served(guarded, reads=False) as port:
+            camera = Camera("", f"http://127.0.0.1:{port}/snap?size=1", "ana", "lion")
+            place = Place(GATE, "gate", "point", path=[GATE])
+            assert await asyncio.to_thread(scene(camera).picture, place) == JPEG
+            assert [request.splitlines()[0] for request in asked] == ["GET /snap?size=1 HTTP/1.0"] * 2
 
     asyncio.run(look())

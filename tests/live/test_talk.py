@@ -1,5 +1,6 @@
 """Talk: what is said into a microphone in a real Chromium arrives at a real loudspeaker, while the button is held."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from deploy import broker
 from tests.airport import AIRPORT, ROOT
@@ -65,15 +66,15 @@ TALK = """async incident => {
 class Site(NamedTuple):
     url: str
     secret: str
-    data: Path
 
 
-@pytest.fixture
-def site(device: Device, tmp_path: Path) -> Iterator[Site]:
+@pytest.fixture(scope="module")
+def site(device: Device, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The airport as `vorab run` starts it; at the defibrillator hangs the real device."""
     if broker.mosquitto() is None:
         absent("mosquitto")
-    folder = tmp_path / "site"
+    base = tmp_path_factory.mktemp("site")
+    folder = base / "site"
     shutil.copytree(AIRPORT, folder)
     places = folder / "places.yaml"
     who = f'user: {device.user}, password: "env:TEST_DEVICE"'
@@ -81,7 +82,7 @@ def site(device: Device, tmp_path: Path) -> Iterator[Site]:
     text, count = re.subn(r'intercom: \{ url: "demo:aed-b"', f'intercom: {{ url: "{device.url}", {who}', text)
     assert count == 1
     places.write_text(text)
-    argv = [sys.executable, "-m", "vorab", "run", str(folder), "--data", str(tmp_path / "data")]
+    argv = [sys.executable, "-m", "vorab", "run", str(folder), "--data", str(base / "data")]
     environment = os.environ | {"TEST_DEVICE": device.password}
     with subprocess.Popen(argv, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -89,7 +90,7 @@ def site(device: Device, tmp_path: Path) -> Iterator[Site]:
         secret, url = re.search(r"operator / (\S+)", said), re.search(r"console +(\S+)", said)
         assert secret, said
         assert url, said
-        yield Site(url[1].rstrip("/"), secret[1], tmp_path / "data")
+        yield Site(url[1].rstrip("/"), secret[1])
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=20)
 
@@ -101,16 +102,20 @@ def page(site: Site) -> Iterator[Page]:
         absent("chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_context(base_url=site.url).new_page()
-        page.goto("/")
-        body = json.dumps({"name": "operator", "secret": site.secret})
-        sign_in = (
-            "body => fetch('/api/session', {method: 'POST', headers: {'content-type': 'application/json'}, body})"
-            ".then(answer => answer.status)"
-        )
-        assert page.evaluate(sign_in, body) == 200
-        yield page
+        yield signed_in(browser, site)
         browser.close()
+
+
+def signed_in(browser: Browser, site: Site) -> Page:
+    page = browser.new_context(base_url=site.url).new_page()
+    page.goto("/")
+    body = json.dumps({"name": "operator", "secret": site.secret})
+    sign_in = (
+        "body => fetch('/api/session', {method: 'POST', headers: {'content-type': 'application/json'}, body})"
+        ".then(answer => answer.status)"
+    )
+    assert page.evaluate(sign_in, body) == 200
+    return page
 
 
 def within(seconds: float, true: Callable[[], Any], what: str) -> Any:
@@ -136,13 +141,18 @@ def taken(page: Page) -> str:
     return str(found[0]["id"])
 
 
+def spoken(page: Page, incident: str) -> list[str]:
+    """Each push, as the thread has it."""
+    return [line["text"] for line in api(page, f"/api/incidents/{incident}")["lines"] if line["kind"] == "talked"]
+
+
 def loudest(device: Device, since: int) -> int:
     """Of what was said to it after so many bytes."""
     samples = array("h", device.heard.read_bytes()[since:][: (device.heard.stat().st_size - since) // 2 * 2])
     return max(map(abs, samples), default=0)
 
 
-def test_what_is_said_arrives_only_while_the_button_is_held(site: Site, page: Page, device: Device) -> None:
+def test_what_is_said_arrives_only_while_the_button_is_held(page: Page, device: Device) -> None:
     incident = taken(page)
     within(15, lambda: device.heard.exists() and device.heard.stat().st_size > 8_000, "the recorded instruction")
     assert page.evaluate(TALK, incident) == "open"
@@ -159,11 +169,7 @@ def test_what_is_said_arrives_only_while_the_button_is_held(site: Site, page: Pa
     time.sleep(1.5)
     assert device.heard.stat().st_size == after
     assert within(5, lambda: page.evaluate("talk.hear()") > 0.01, "the ticks of the microphone there")
-
-    def lines() -> list[str]:
-        return [line["text"] for line in api(page, f"/api/incidents/{incident}")["lines"] if line["kind"] == "talked"]
-
-    assert within(10, lines, "who spoke stands in the thread")
+    within(10, lambda: spoken(page, incident), "who spoke stands in the thread")
     second = page.context.new_page()
     second.goto("/")
     assert str(second.evaluate(TALK, incident)).startswith("503")
@@ -171,24 +177,29 @@ def test_what_is_said_arrives_only_while_the_button_is_held(site: Site, page: Pa
     within(15, lambda: second.evaluate(TALK, incident) == "open", "the next one, when the first has gone")
 
 
-def test_a_browser_that_goes_away_while_it_talks_ends_the_talk(site: Site, page: Page, device: Device) -> None:
-    incident = taken(page)
-    other = page.context.new_page()
-    other.goto("/")
-    assert other.evaluate(TALK, incident) == "open"
+def test_a_browser_that_is_killed_while_it_talks_ends_the_talk(site: Site, page: Page) -> None:
+    incident, mark = taken(page), f"--talks-as={time.monotonic_ns()}"
+    assert page.context.browser
+    other = signed_in(page.context.browser.browser_type.launch(executable_path=CHROMIUM, args=[*FLAGS, mark]), site)
+    within(15, lambda: other.evaluate(TALK, incident) == "open", "the line, after the test before")
+    before = spoken(page, incident)
     other.evaluate("talk.pushes.send('down')")
     time.sleep(1)
-    other.close()
+    kill(mark)
     within(15, lambda: page.evaluate(TALK, incident) == "open", "the line is free again")
-    found = within(
-        10,
-        lambda: [one for one in api(page, f"/api/incidents/{incident}")["lines"] if one["kind"] == "talked"],
-        "what was said until then",
-    )
-    assert len(found) == 1
+    within(10, lambda: len(spoken(page, incident)) == len(before) + 1, "what was said until then")
 
 
-def test_the_picture_of_the_place_moves_at_the_desk(site: Site, page: Page, device: Device) -> None:
+def kill(mark: str) -> None:
+    """The browser with this in its arguments is gone, without a word to anybody."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if mark.encode() in (entry / "cmdline").read_bytes():
+                    os.kill(int(entry.name), signal.SIGKILL)
+
+
+def test_the_picture_of_the_place_moves_at_the_desk(page: Page) -> None:
     """Through the console's own route, as its page shows it."""
     count = """async () => {
       const answer = await fetch("/api/places/aed-b/camera"), reader = answer.body.getReader(), seen = new Set();

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from deploy.cameras import SiteCameras
+from deploy.media import camera
 from deploy.runtime import Runtime, cameras, intercoms
 from tests.unit.media.loop import run
 from vorab.errors import TemporaryFailure
@@ -141,3 +142,13 @@ def test_a_place_uses_the_nearest_camera_around_it_and_demo_names_the_simulated_
     assert found[GATE] == found[HALL] == Camera("http://hall.example/film")
     assert found[LIFT] == Camera("http://127.0.0.1:7/lift.mjpeg", "http://127.0.0.1:7/lift.jpg")
     assert intercoms(site(), Runtime(cameras_port=7, intercom_port=8)) == {LIFT: Intercom("rtsp://127.0.0.1:8/lift")}
+
+
+def test_without_ffmpeg_a_camera_that_speaks_rtsp_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+
+    async def first() -> bytes:
+        return await anext(camera.stream(Camera("rtsp://gate.example/film")))
+
+    with pytest.raises(TemporaryFailure, match="ffmpeg is not on this machine"):
+        run(first())
