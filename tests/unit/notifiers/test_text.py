@@ -315,7 +315,9 @@ def test_a_customer_reads_how_it_is_for_him_and_when_somebody_comes() -> None:
 
 def test_of_other_things_he_reads_what_we_saw() -> None:
     assert "Gate B12: door open 30 s. A technician" in say(Purpose.COMING, facts=HELD_OPEN)
-    assert "Gate B12: temperature 24 C for 30 s. A technician" in say(Purpose.COMING, facts=with_breach(TOO_WARM, value=24.0, limit=None))
+    assert "Gate B12: temperature 24 C for 30 s. A technician" in say(
+        Purpose.COMING, facts=with_breach(TOO_WARM, value=24.0, limit=None)
+    )
 
 
 @pytest.mark.parametrize("purpose", sorted(FOR_CUSTOMERS))
