@@ -70,20 +70,26 @@ def _of(channel: str, found: dict[str, object]) -> dict[str, object]:
 
 
 def cameras(site: Site, runtime: Runtime) -> dict[PlaceId, Camera]:
-    """By place, its own or that of the nearest place around it; `demo:NAME` is the simulated one of this name."""
-    found = inherited(site, lambda place: place.camera)
-    http = f"http://127.0.0.1:{runtime.cameras_port}/"
-    return {
-        place: replace(one, stream=_of_demo(one.stream, http, ".mjpeg"), snapshot=_of_demo(one.snapshot, http, ".jpg"))
-        for place, one in found.items()
+    """By place, its own or that of the nearest place around it; `demo:NAME` is the simulated one, where that runs."""
+    port = runtime.cameras_port
+    found = {
+        place: replace(
+            one,
+            stream=_found(one.stream, port, "http", ".mjpeg"),
+            snapshot=_found(one.snapshot, port, "http", ".jpg"),
+        )
+        for place, one in inherited(site, lambda place: place.camera).items()
     }
+    return {place: one for place, one in found.items() if one.stream or one.snapshot}
 
 
 def intercoms(site: Site, runtime: Runtime) -> dict[PlaceId, Intercom]:
     """By place, as with cameras."""
-    found = inherited(site, lambda place: place.intercom)
-    rtsp = f"rtsp://127.0.0.1:{runtime.intercom_port}/"
-    return {place: replace(one, url=_of_demo(one.url, rtsp, "")) for place, one in found.items()}
+    found = {
+        place: replace(one, url=_found(one.url, runtime.intercom_port, "rtsp"))
+        for place, one in inherited(site, lambda place: place.intercom).items()
+    }
+    return {place: one for place, one in found.items() if one.url}
 
 
 def inherited(site: Site, of: Callable[[Place], T | None]) -> dict[PlaceId, T]:
@@ -93,6 +99,8 @@ def inherited(site: Site, of: Callable[[Place], T | None]) -> dict[PlaceId, T]:
     return {place: one for place, one in found.items() if one is not None}
 
 
-def _of_demo(url: str, base: str, ending: str) -> str:
+def _found(url: str, port: int | None, scheme: str, ending: str = "") -> str:
     kind, _, name = url.partition(":")
-    return f"{base}{name}{ending}" if kind == "demo" else url
+    if kind != "demo":
+        return url
+    return f"{scheme}://127.0.0.1:{port}/{name}{ending}" if port else ""

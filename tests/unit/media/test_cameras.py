@@ -142,6 +142,8 @@ def test_a_place_uses_the_nearest_camera_around_it_and_demo_names_the_simulated_
     assert found[GATE] == found[HALL] == Camera("http://hall.example/film")
     assert found[LIFT] == Camera("http://127.0.0.1:7/lift.mjpeg", "http://127.0.0.1:7/lift.jpg")
     assert intercoms(site(), Runtime(cameras_port=7, intercom_port=8)) == {LIFT: Intercom("rtsp://127.0.0.1:8/lift")}
+    assert set(cameras(site(), Runtime())) == {HALL, GATE}  # where no simulated ones run
+    assert intercoms(site(), Runtime()) == {}
 
 
 def test_without_ffmpeg_a_camera_that_speaks_rtsp_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

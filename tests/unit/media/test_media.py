@@ -66,7 +66,7 @@ class Answers:
 
 
 def test_what_the_media_process_says_is_passed_on() -> None:
-    found = Runtime(media_port=9, media_secret="tiger")
+    found = Runtime(intercom_port=8, media_port=9, media_secret="tiger")
     talks = MediaTalks(site(), found, http := Answers(201, b'{"id": "t", "sdp": "answer"}'))
     assert talks.has("lift")
     assert not talks.has("hall")
@@ -83,7 +83,7 @@ def test_what_the_media_process_says_is_passed_on() -> None:
 
 def test_a_machine_that_cannot_speak_says_so() -> None:
     http = Answers(201, b"")
-    assert not MediaTalks(site(), Runtime(), http).has("lift")
+    assert not MediaTalks(site(), Runtime(intercom_port=8), http).has("lift")
     with pytest.raises(TemporaryFailure, match="extra camera"):
         Asked(Runtime(), http).ask("POST", "/talks")
     assert http.asked == []
@@ -91,5 +91,5 @@ def test_a_machine_that_cannot_speak_says_so() -> None:
 
 def test_a_place_without_an_instruction_has_none() -> None:
     lift = next(place for place in site().places if place.id == "lift")
-    assert not SiteScene(site(), Runtime(media_port=9), http := Answers(204, b"")).instruct(lift)
+    assert not SiteScene(site(), Runtime(intercom_port=8, media_port=9), http := Answers(204, b"")).instruct(lift)
     assert http.asked == []
