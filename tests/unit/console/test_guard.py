@@ -157,7 +157,8 @@ def test_the_pages_hold_no_script_style_or_foreign_address_in_themselves(browser
 
 def test_what_we_have_from_others_is_what_they_published() -> None:
     folder = Path(guard.__file__).parent / "static/vendor"
-    sums = dict(reversed(line.split()) for line in (folder / "SHA256SUMS").read_text().splitlines())
+    lines = (folder / "SHA256SUMS").read_text().splitlines()
+    sums = {name: digest for digest, name in (line.split() for line in lines)}
     assert {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in sums} == sums
     assert {one.name for one in folder.iterdir()} == {*sums, "SHA256SUMS"}
 
