@@ -39,7 +39,7 @@ async function connect(incident) {
   line.pushes.addEventListener("message", ({ data }) => close(fill(texts.talk_ended, { reason: String(data).replace(/^ended: /, "") })));
   peer.addEventListener("track", (event) => { line.voice.srcObject = new MediaStream([event.track]); });
   peer.addEventListener("connectionstatechange", () => {
-    if (line?.peer === peer && ["failed", "closed", "disconnected"].includes(peer.connectionState)) close(texts.talk_lost);
+    if (line?.peer === peer && ["failed", "closed"].includes(peer.connectionState)) close(texts.talk_lost);
   });
   for (const track of line.microphone.getAudioTracks()) peer.addTrack(track, line.microphone);
   await peer.setLocalDescription();

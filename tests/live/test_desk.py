@@ -307,6 +307,32 @@ def test_while_another_talks_one_is_refused_kindly(desk: Desk, page: Page) -> No
     assert page.evaluate("vorabSound.playing()") == "", "who talks there is not to be drowned by the alarm"
 
 
+def test_one_is_heard_there_only_while_the_button_or_the_space_bar_is_held(desk: Desk, page: Page) -> None:
+    pytest.importorskip("aiortc", reason="of the extra camera")
+    page.context.grant_permissions(["microphone"])
+    start_shift(page, desk)
+    desk.raises("aed-taken", "aed-b-cabinet", 5, **AED)
+    page.get_by_role("button", name="Talk", exact=True).click()
+    push = page.locator("#push")
+    expect(push).to_be_focused()
+    expect(page.locator("#line")).to_contain_text("AED gate B: you hear the place")
+    page.wait_for_timeout(1000)  # the line itself
+    page.keyboard.down("Space")
+    expect(push).to_have_text("You are heard …")
+    picture(page, "alarm-talk")
+    page.keyboard.up("Space")
+    expect(push).to_have_text("Hold to talk (space)")
+    eventually(lambda: desk.talks.pushes == [True, False])
+    push.hover()
+    page.mouse.down()
+    eventually(lambda: desk.talks.pushes == [True, False, True])
+    page.evaluate("dispatchEvent(new Event('blur'))")  # another window came to the front
+    eventually(lambda: desk.talks.pushes == [True, False, True, False])
+    page.mouse.up()
+    page.goto(f"{desk.url}/sign-in")  # the page goes, and the line with it
+    eventually(lambda: desk.talks.open == {})
+
+
 def test_hostile_names_are_text_in_an_alarm_too(desk: Desk, page: Page) -> None:
     start_shift(page, desk)
     desk.raises("<img src=x onerror=alert(1)>", "gate-b12-door", note="<svg onload=alert(1)>", action="<b>run</b>")
