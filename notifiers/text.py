@@ -114,9 +114,9 @@ class Texts:
     def render(self, purpose: Purpose, channel: str, language: str, facts: Facts, limit: int) -> Text:
         """The message in this language, else in English, within `limit` characters.
 
-        What does not fit goes in this order: the action's last clauses, the outer names of the place, the last reasons,
-        link, why it is not certain, cause, way, place, who needs help; never priority, thing, code, and that it is not
-        certain.
+        What does not fit goes in this order: the action's last clauses, the middle and then the outer names of the
+        place, the action, the last reasons, cause, link, why it is not certain, way, place, who needs help; never
+        priority, thing, code, and that it is not certain.
         """
         language = language if language in WORDS else FALLBACK
         views = partial(_views, facts, language, self._zone, aloud=channel == "voice")
@@ -282,18 +282,20 @@ def _views(facts: Facts, language: str, zone: ZoneInfo, *, aloud: bool) -> Itera
         "level": facts.priority.value,
     }
     yield view
-    for count in reversed(range(len(clauses))):
+    for count in reversed(range(1, len(clauses))):
         view = {**view, "action": ", ".join(clauses[:count])}
         yield view
-    for count in range(1, len(names)):
-        view = {**view, "where": ", ".join(names[count:])}
+    for fewer in ([names[0], names[-1]], names[-1:]) if names else ():
+        view = {**view, "where": ", ".join(fewer)}
         yield view
+    view = {**view, "action": ""}
+    yield view
     for count in reversed(range(1, len(reasons))):
         view = {**view, "reasons": ", ".join(reasons[:count])}
         yield view
     shorter = {"note": ", ".join(part.partition(": ")[0].strip() for part in doubt.split("; "))}  # "unverified"
-    last = ("cause", "walk", "where", "point", "reasons", "helps")
-    for less in ({"link": ""}, shorter, *({key: ""} for key in last)):
+    last = ("walk", "where", "point", "reasons", "helps")
+    for less in ({"cause": ""}, {"link": ""}, shorter, *({key: ""} for key in last)):
         view = {**view, **less}
         yield view
 

@@ -8,29 +8,34 @@ airport.phone("ana").receives_sms("gate B12", "open").and_replies("4821")
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 from sqlalchemy import Engine, select
 
+from console import ports
+from console.app import create
+from deploy import links
 from deploy.capture import Capture
-from deploy.console_host import StoreInbox, StoreReader
+from deploy.console_host import StoreInbox, StoreReader, StoreShifts
 from deploy.contact import Contact
 from deploy.log.sqlite import SqliteLog, open_reader
 from deploy.site.load import load
 from deploy.store.store import open_store
-from deploy.store.tables import incidents
+from deploy.store.tables import incidents, outbox
 from deploy.wake import Ringer
 from ingest.mqtt import RETAIN
 from notifiers import channels
-from notifiers.sms import Sms
+from notifiers.email import Email
 from notifiers.text import Texts
+from tests.browser import Browser
 from tests.small_site import HandClock
-from vorab.model import SECOND, Incident, Instant
-from vorab.ports import HttpResponse
-from vorab.site import Site
+from vorab.model import SECOND, Incident, Instant, State
+from vorab.ports import HttpResponse, InboxItem
+from vorab.site import Place, Site
 from vorab.testing.phones import Handset, Phones, PhoneWorld
 from vorab.wire import INCIDENT, unpack
 from workflows.directory.stub import SiteDirectory
@@ -40,6 +45,8 @@ AIRPORT = ROOT / "deploy/sites/airport"
 MONDAY_NOON = Instant(1_764_586_800 * SECOND)  #: 2025-12-01 12:00 in Paris
 CONSOLE = "http://console.test"
 LIFE = 50 * SECOND  #: between two signs of life of the devices
+DESK = "control-room"
+JPEG = b"\xff\xd8\xff\xe0 what the camera showed \xff\xd9"
 LISTENS = 10 * SECOND  #: between two signs of life of capture in its log
 
 
@@ -85,6 +92,46 @@ class Cabinet(Device):
         self.says(taken=False)
 
 
+class Cameras:
+    """Implements vorab.ports.Scene: every place with a camera shows the same."""
+
+    def sees(self, place: Place) -> bool:
+        return place.camera is not None
+
+    def picture(self, place: Place) -> bytes:
+        return JPEG
+
+    def instruct(self, place: Place) -> bool:
+        return place.intercom is not None and bool(place.intercom.instruction)
+
+
+class Page:
+    """The page behind a link: what it shows, and its buttons."""
+
+    def __init__(self, airport: "Airport", path: str) -> None:
+        self._airport, self.path = airport, path
+
+    def shows(self, *words: str) -> "Page":
+        answer = self._airport.browser.get(self.path)
+        assert answer.status_code == 200, answer.status_code
+        text = answer.text.casefold()
+        missing = [word for word in words if word.casefold() not in text]
+        assert not missing, f"{missing} not on the page\n{answer.text}"
+        return self
+
+    def presses(self, say: str) -> "Page":
+        """A button of the page as it is now."""
+        page = self._airport.browser.get(self.path).text
+        assert f'value="{say}"' in page, page
+        seen = page.partition('name="seen" value="')[2].partition('"')[0]
+        form = {"content-type": "application/x-www-form-urlencoded", "sec-fetch-site": "same-origin"}
+        answer = self._airport.browser.post(self.path, content=f"say={say}&seen={seen}", headers=form)
+        assert answer.status_code == 303, (answer.status_code, answer.text)
+        self._airport.contact.turn()
+        self._airport.world.tick()
+        return self
+
+
 class Airport:
     """Capture and contact of the example site over one data folder; `restarts` puts new ones over the same files."""
 
@@ -97,32 +144,49 @@ class Airport:
         self._ringer = Ringer(folder)
         self.inbox = StoreInbox(self.store, self._ringer)
         self.reader = StoreReader(self.store, SiteDirectory(self.site))
-        self.phone: Callable[[str], Handset] = Phones(self.world, numbers(self.site))
+        mails = {str(person.id): mail for person in self.site.people if (mail := person.addresses.get("email"))}
+        self.phone: Callable[[str], Handset] = Phones(self.world, numbers(self.site), mails)
         self.deaf = False  #: ingest is not connected: nothing arrives, and no `until` is written
         self.down = False  #: no process of ours runs
         self.sends = True  #: False: what came of handing a message over dies with the process
         self.dead: set[str] = set()  #: devices that say nothing of their own accord any more
+        self.looks = False  #: somebody has started the shift at the desk, and looks
         self._queue: list[tuple[bytes, bytes, int]] = []
+        self._clicked = 0
         self._start()
 
     def _site(self, folder: Path) -> Site:
-        """The demo's channel, as the supervisor would fill it in."""
+        """The demo's channels, as the supervisor would fill them in."""
         site = read_site(folder)
         known: dict[str, object] = {"public_url": CONSOLE, "base_url": "http://phones.test", "allow_private": True}
         known |= {"account_sid": self.world.account, "auth_token": self.world.token}
-        return replace(site, channels=[replace(one, settings=one.settings | known) for one in site.channels])
+        known |= {"host": "mail.test", "port": 25, "tls": "none"}
+        fields = {one.name: channels.load(one.name).Settings.model_fields for one in site.channels}
+        fit = {one.name: {key: known[key] for key in known if key in fields[one.name]} for one in site.channels}
+        return replace(site, channels=[replace(one, settings=one.settings | fit[one.name]) for one in site.channels])
 
     def _start(self) -> None:
         self.log = SqliteLog(self.folder / "capture.db")
         self.capture = Capture(self.site, self.log, self.clock.now())
-        built = channels.build(self.site.channels, self.world)
-        sms = built["sms"]
-        assert isinstance(sms, Sms)
-        self.sms = sms
+        self.channels = channels.build(self.site.channels, self.world)
+        email = self.channels["email"]
+        assert isinstance(email, Email)
+        self.channels["email"] = Email(email.settings, self.world, lambda _settings, mail: self.world.mail(mail))
         texts = Texts(self.site.templates, self.site.zone)
-        directory = SiteDirectory(self.site)
         self._reader = open_reader(self.folder / "capture.db")
-        self.contact = Contact(self.site, self.store, self._reader, directory, built, texts, self.clock, self._job)
+        self.contact = Contact(
+            self.site,
+            self.store,
+            self._reader,
+            SiteDirectory(self.site),
+            self.channels,
+            texts,
+            self.clock,
+            self._job,
+            link=links.maker(b"the key of the airport", CONSOLE),
+            scene=Cameras(),
+            errand=lambda errand: errand(),
+        )
         self.contact.turn()
 
     def _job(self, job: Callable[[], None]) -> None:
@@ -131,8 +195,10 @@ class Airport:
             self.contact._heard.get()
 
     def _post(self, url: str, form: Sequence[tuple[str, str]], signature: str) -> HttpResponse:
-        """The console's webhook, as far as it matters here."""
-        called = self.sms.webhook(urlsplit(url).path, url, form, signature, self.reader.told)
+        """The console's webhooks, as far as they matter here."""
+        path = urlsplit(url).path
+        hooks: Any = next(one for one in self.channels.values() if path in getattr(one, "paths", ()))
+        called = hooks.webhook(path, url, form, signature, self.reader.told)
         self.inbox.put(called.items, self.clock.now())
         return HttpResponse(200, called.answer)
 
@@ -161,6 +227,18 @@ class Airport:
         self.contact.turn()
         return taken
 
+    def _page_of_the_desk(self) -> None:
+        """What the page does while somebody looks: it says so, and that it has shown each alarm."""
+        if not self.looks or self.down:
+            return
+        StoreShifts(self.store).seen("the page", DESK, "operator", self.clock.now())
+        with self.store.connect() as connection:
+            sent = connection.scalars(
+                select(outbox.c.id).where(outbox.c.channel == "desktop", outbox.c.state == "sent")
+            )
+            seen = [InboxItem(f"{one}/seen", "status", _seen(one)) for one in sent]
+        self.inbox.put(seen, self.clock.now())
+
     def passes(self, *, minutes: float = 0, seconds: float = 0) -> None:
         """Time goes by; both processes do what falls due, when it does."""
         end = Instant(self.clock.now() + int((minutes * 60 + seconds) * SECOND))
@@ -180,6 +258,7 @@ class Airport:
     def _turn(self) -> Instant:
         """Everything that is due now is done; when something is due next."""
         self.world.tick()
+        self._page_of_the_desk()
         due = [Instant(self.clock.now() + LIFE)]
         if not self.deaf:
             self._ticks()
@@ -216,6 +295,44 @@ class Airport:
         self._ringer.close()
         self.store.dispose()
 
+    def starts_shift(self) -> None:
+        """Somebody sits at the desk from now on."""
+        self.looks = True
+        self._page_of_the_desk()
+
+    def clicks(self, person: str, meaning: str) -> None:
+        """At the desk, for this person, about the newest incident that is open."""
+        incident = next(one for one in reversed(self.incidents()) if one.state is not State.RESOLVED)
+        said = {"person": person, "incident": incident.id, "meaning": meaning, "by": "operator"}
+        self._clicked += 1
+        self.inbox.put([InboxItem(f"click {self._clicked}", "click", said)], self.clock.now())
+        self.contact.turn()
+        self.world.tick()
+
+    @cached_property
+    def browser(self) -> Browser:
+        """Not signed in: for the pages behind links."""
+        outside = ports.Outside(
+            site=self.site,
+            directory=SiteDirectory(self.site),
+            public_url=CONSOLE,
+            reader=self.reader,
+            inbox=self.inbox,
+            now=self.clock.now,
+            secret=b"",
+            key=b"0" * 32,
+            ended=self.folder / "sessions.ended",
+            shifts=StoreShifts(self.store),
+        )
+        return Browser(create(outside)[0], CONSOLE)
+
+    def page(self, name: str) -> "Page":
+        """The page behind the link in the last message that this person got."""
+        person = next(one for one in self.site.people if one.id == name)
+        found = [entry.text for entry in self.world.ledger if entry.handset in person.addresses.values()]
+        link = next(word for text in reversed(found) for word in text.split() if word.startswith(f"{CONSOLE}/b/"))
+        return Page(self, link.removeprefix(CONSOLE).rstrip("."))
+
     def comes_back(self) -> None:
         """New processes over the same files; what the broker kept comes first."""
         self.down = False
@@ -245,6 +362,13 @@ class Airport:
     def aed(self, place: str) -> Cabinet:
         return Cabinet(self, f"aed/{place}-cabinet")
 
+    def messages(self, channel: str) -> list[tuple[str, str, str]]:
+        """Person, purpose and state of what was ordered by this channel, in order."""
+        columns = (outbox.c.person, outbox.c.purpose, outbox.c.state)
+        with self.store.connect() as connection:
+            rows = connection.execute(select(*columns).where(outbox.c.channel == channel).order_by(outbox.c.created_at))
+            return [(row.person, row.purpose, row.state) for row in rows]
+
     def incidents(self) -> list[Incident]:
         with self.store.connect() as connection:
             rows = connection.scalars(select(incidents.c.body).order_by(incidents.c.opened_at)).all()
@@ -253,6 +377,10 @@ class Airport:
     def unexpected(self) -> list[str]:
         """What handsets have shown and no test has asked for."""
         return self.world.unexpected()
+
+
+def _seen(notification: str) -> dict[str, str]:
+    return {"channel": "desktop", "notification": notification, "state": "delivered"}
 
 
 def numbers(site: Site) -> dict[str, str]:

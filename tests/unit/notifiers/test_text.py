@@ -123,7 +123,7 @@ def test_what_does_not_fit_goes_the_least_important_first() -> None:
                 lost.append(part)
         if "Reply 4821 = I go" not in text:
             break
-    assert lost[:6] == ["check the closer", "Close it", "T1", "level 2", "on foot", "gate B12"]
+    assert lost[:6] == ["check the closer", "level 2", "T1", "Close it", "on foot", "gate B12"]
     assert not {"High", "door open", "4821"} & set(lost[:6])
 
 
