@@ -39,7 +39,7 @@ from deploy.run import DEMO_ACCOUNT, Child, children, free_port
 from deploy.site.load import load
 from vorab.model import Instant, Quantity, Record
 from vorab.testing.phones import Fault, Line, PhoneWorld, Received, serve
-from vorab.testing.phones.__main__ import post
+from vorab.testing.phones.outside import post
 
 RECIPIENTS = 200
 BREACH_EVERY = 20  #: 5 %
