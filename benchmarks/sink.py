@@ -47,7 +47,7 @@ class Connection(asyncio.Protocol):
             body = b"%d" % len(self._notes)
             self._out.write(_ANSWER % (b"200 OK", len(body), body))
         else:
-            body = b'{"messages": [], "calls": []}'
+            body = b'{"calls": []}' if b"/Calls" in head.partition(b"\r\n")[0] else b'{"messages": []}'
             self._out.write(_ANSWER % (b"200 OK", len(body), body))
 
 

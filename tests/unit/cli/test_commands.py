@@ -78,7 +78,7 @@ def test_help_shows_every_command_and_none_of_the_hidden(run: Run) -> None:
 def test_a_sound_site_is_counted(run: Run) -> None:
     code, out, _ = run("check", AIRPORT)
     assert code == 0
-    assert out == "airport: 12 sensors, 9 rules, 9 people; 0 faults, 0 warnings\n"
+    assert out == "airport: 12 sensors, 12 rules, 9 people; 0 faults, 0 warnings\n"
 
 
 def test_faults_are_listed_and_nothing_is_changed(run: Run, tmp_path: Path) -> None:
