@@ -176,9 +176,11 @@ class Views:
         return [Who(DESK, self.words.person(DESK)), *sorted(known, key=lambda one: one.name)]
 
     def _desks(self, incident: Incident) -> list[str]:
-        if incident.state is not State.TRIGGERED:
+        """Of all who have been asked, if by a desk too; also when nobody looked there then: who sits down later sees it."""
+        by_desk = any(DESKTOP in rung.channels for rung in incident.ladder[: incident.rung + 1])
+        if incident.state is not State.TRIGGERED or not by_desk:
             return []
-        asked = [self._directory.person(person) for person, channel in incident.tried if channel == DESKTOP]
+        asked = [self._directory.person(person) for person, _ in incident.tried]
         return sorted({one.addresses[DESKTOP] for one in asked if one and DESKTOP in one.addresses})
 
     def _going(self, incident: Incident, lines: list[Line]) -> list[Going]:

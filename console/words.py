@@ -199,7 +199,10 @@ class Words:
 
     def _way(self, one: Candidate) -> str:
         who = self.person(one.person)
-        return who if one.seconds is None else self._say("on_foot", who=who, span=self.span(one.seconds * SECOND))
+        if one.seconds is None:
+            return who
+        whole = max(1, -(-one.seconds // 60)) * MINUTE  # begun ones count, as in every message
+        return self._say("on_foot", who=who, span=self.span(whole))
 
     def _reasons(self, one: Candidate) -> str:
         reasons = ", ".join(reason(text, self.language) for text in one.reasons) or self._said["no_reason"]

@@ -183,9 +183,9 @@ def missing(incident: Incident) -> list[str]:
 
 
 def _is_wanted(incident: Incident, role: str | None) -> bool:
-    """Whether somebody with this role should still go; when no role is missing, anybody may be asked."""
+    """Whether somebody with this role should still go: not when it is enough of the needed ones, and others lack."""
     roles = missing(incident)
-    return not roles or role in roles
+    return not roles or role in roles or role not in incident.needs
 
 
 def _is_complete(incident: Incident) -> bool:
@@ -406,7 +406,7 @@ def _answer(incident: Incident, answer: Answer, at: Instant) -> tuple[Incident, 
         case _, Meaning.WHY:
             return incident, _back(answer, Purpose.WHY)
         case _, Meaning.HELP if goes:
-            return replace(_asking(incident, at), wanted=len(incident.going) + 1), []
+            return replace(_asking(incident, at), wanted=len(incident.going) + 1, done=False), []
         case State.TRIGGERED, Meaning.HELP | Meaning.DECLINED:
             return _declined(incident, answer, at)
         case State.TAKEN, Meaning.DECLINED if goes:
@@ -439,11 +439,13 @@ def _back(answer: Answer, purpose: Purpose) -> list[Order]:
 def _taken(incident: Incident, answer: Answer, at: Instant) -> tuple[Incident, list[Order]]:
     """He goes; everybody else who was asked is told so, and nobody is asked any more whom it does not want."""
     others = [Notify(person, Purpose.TAKEN) for person in _waiting(incident) if person != answer.by]
+    is_there = answer.meaning is Meaning.ARRIVED
     incident = replace(
         incident,
         owner=incident.owner or answer.by,
         going=incident.going | {answer.by: answer.roles},
-        arrived=_with(incident.arrived, answer.by) if answer.meaning is Meaning.ARRIVED else incident.arrived,
+        arrived=_with(incident.arrived, answer.by) if is_there else incident.arrived,
+        expected_at=None if is_there else incident.expected_at,
         asked=_with(incident.asked, answer.by),
         declined=[person for person in incident.declined if person != answer.by],
         done=False,
@@ -477,9 +479,10 @@ def _declined(incident: Incident, answer: Answer, at: Instant) -> tuple[Incident
     incident = replace(incident, declined=_with(incident.declined, answer.by), going=going, owner=owner)
     if incident.state is State.TRIGGERED:
         return _gone(incident, answer.by, at) if went or answer.by in incident.pending else incident, []
-    if _is_complete(incident):
+    is_over = not incident.broken and not _insists(incident)
+    if _is_complete(incident) or (is_over and going):
         return incident, []
-    if not incident.broken and not going and not _insists(incident):
+    if is_over:
         return _resolved(replace(incident, owner=answer.by), at)
     return replace(incident, state=State.TRIGGERED, pending={}, done=False, remind_at=None, wake_at=at), []
 
@@ -487,9 +490,9 @@ def _declined(incident: Incident, answer: Answer, at: Instant) -> tuple[Incident
 def _done(incident: Incident, answer: Answer, at: Instant) -> tuple[Incident, list[Order]]:
     """Over, if it is; else it stays his, he is told that it is still broken, and we come back to it after a wait.
 
-    Whoever goes is told when it was another who said so.
+    Whoever goes, or is still asked, is told when it was another who said so.
     """
-    others: list[Order] = [Notify(person, Purpose.DONE) for person in incident.going if person != answer.by]
+    others: list[Order] = [Notify(one, Purpose.DONE) for one in incident.going | incident.pending if one != answer.by]
     asked: list[Order] = [Cancel()] if incident.state is State.TRIGGERED else []
     if not incident.broken:
         incident, more = _resolved(incident, at)
@@ -539,13 +542,17 @@ def _delayed(incident: Incident) -> tuple[Incident, list[Order]]:
 
 
 def _tell_customers(incident: Incident, purpose: Purpose) -> list[Order]:
-    return [Notify(person, purpose, channels[0]) for person, channels in incident.customers.items() if channels]
+    """Who was asked to go himself hears of it as the others do."""
+    told = {person: left for person, left in incident.customers.items() if left and person not in incident.asked}
+    return [Notify(person, purpose, left[0]) for person, left in told.items()]
 
 
 def _other_channel(incident: Incident, failed: DeliveryFailed) -> tuple[Incident, list[Order]]:
+    """His next channel, unless it has been solved since: then nobody is on the way any more."""
     left = [channel for channel in incident.customers.get(failed.person, []) if channel != failed.channel]
     incident = replace(incident, customers=incident.customers | {failed.person: left})
-    return incident, [Notify(failed.person, failed.purpose, left[0])] if left else []
+    is_old = incident.state is State.RESOLVED and failed.purpose in (Purpose.COMING, Purpose.DELAYED)
+    return incident, [Notify(failed.person, failed.purpose, left[0])] if left and not is_old else []
 
 
 def _waiting(incident: Incident) -> list[PersonId]:

@@ -100,7 +100,7 @@ def _channels(
 
 
 def _distance(seconds: int | None) -> str:
-    return "no way known" if seconds is None else f"{max(1, round(seconds / 60))} min on foot"
+    return "no way known" if seconds is None else f"{max(1, -(-seconds // 60))} min on foot"
 
 
 def _workload(open_incidents: int) -> list[str]:

@@ -156,6 +156,36 @@ def test_who_says_it_twice_and_arrives_stays_the_owner() -> None:
     assert (incident.arrived, incident.owner, orders, incident.wake_at) == ([BEN], BEN, [], None)
 
 
+def test_law_7_who_calls_for_help_after_done_is_not_left_alone_when_the_aed_comes_back() -> None:
+    both = [(0.0, BOTH), (5.0, goes(ANA, "security")), (9.0, goes(FAY, "rescue"))]
+    incident, _ = taken(*both, (600, goes(FAY, "rescue", DONE)), (610, goes(ANA, "security", Meaning.HELP)))
+    back = BreachEdge(breach(number=1, edge=Edge.CLEARED, priority=Priority.LIFE_SAFETY, latched=True))
+    incident, _ = step(incident, back, at(620))
+    assert incident.state is State.TRIGGERED
+
+
+def test_law_8_whoever_is_still_asked_hears_that_it_is_done() -> None:
+    incident, _ = taken((0, BOTH), (5, goes(ANA, "security")))
+    back = BreachEdge(breach(number=1, edge=Edge.CLEARED, priority=Priority.LIFE_SAFETY, latched=True))
+    incident, _ = step(incident, back, at(60))
+    incident, orders = step(incident, goes(ANA, "security", DONE), at(90))
+    assert (incident.state, words(orders)) == (State.RESOLVED, ["cancel", "done fay"])
+
+
+def test_law_8_nobody_is_asked_for_what_is_over_because_a_helper_turns_back() -> None:
+    incident, _ = taken_door((0, able(BEN)), (5, said(BEN, TAKEN)), (60, said(BEN, Meaning.HELP)), (60, able(ANA)))
+    incident, _ = step(incident, said(ANA, TAKEN), at(70))
+    incident, _ = step(incident, CLEARED, at(80))
+    incident, orders = step(incident, said(ANA, DECLINED), at(90))
+    assert (incident.state, list(incident.going), orders) == (State.TAKEN, [BEN], [])
+    assert incident.wake_at == at(80) + MINUTE, "Ben is reminded"
+
+
+def test_law_7_a_rung_of_a_role_that_need_not_go_is_asked_when_the_others_do_not_answer() -> None:
+    incident, _ = taken((0, BOTH), (5, goes(ANA, "security")), ladder=[*AED, rung(1, role="managers")])
+    assert [one.role for one in due_rungs(incident)] == ["managers"]
+
+
 def taken_door(*story: tuple[float, Event], ladder: list[Rung] | None = None) -> tuple[Incident, list[Order]]:
     incident, orders = step(None, Opened(breach(), "4821", ladder or [rung(1), rung(2)]), NOON)
     for seconds, event in story:

@@ -3,12 +3,13 @@
 from collections import Counter
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tests.small_site import ANA, BEN, NOON, breach, rung
-from tests.unit.workflows.test_incident import CLEARED, DECLINED, DONE, EVENTS, SOMEBODY, TAKEN, at, said, words
+from tests.unit.workflows.test_incident import CLEARED, DECLINED, DONE, EVENTS, SOMEBODY, TAKEN, able, at, said, words
 from vorab.model import HOUR, SECOND, Incident, Instant, Meaning, NotificationId, PersonId, Purpose, State
 from workflows.incident import (
     BreachEdge,
@@ -117,6 +118,33 @@ def test_the_owner_is_reminded_on_time_although_she_waits() -> None:
     assert incident.wake_at == at(80), "the reminder, before the time that she was told"
     incident, orders = step(incident, ReminderDue(), at(80))
     assert words(orders) == ["remind ben"]
+
+
+def test_law_6_a_customer_who_is_asked_to_go_himself_hears_what_the_others_hear_and_no_more() -> None:
+    opened = Opened(breach(), "4821", [rung(1)], customers={BEN: ["sms"], HANA: ["sms"]})
+    incident, _ = step(step(None, opened, NOON)[0], SOMEBODY, NOON)
+    incident, orders = step(incident, goes(), at(10))
+    assert words(orders) == ["cancel", "thanks ben by sms", "coming hana by sms"]
+    incident, _ = step(incident, CLEARED, at(20))
+    assert words(step(incident, said(BEN, DONE), at(30))[1]) == ["solved hana by sms"]
+
+
+@pytest.mark.parametrize("purpose", [Purpose.COMING, Purpose.DELAYED])
+def test_what_comes_to_nothing_after_it_was_solved_is_not_said_any_more(purpose: Purpose) -> None:
+    incident, _ = warm((0, SOMEBODY), (10, goes()), (300, CLEARED), (310, said(BEN, DONE)))
+    late = DeliveryFailed(NotificationId("n"), 3, HANA, "sms", "expired before it could be sent", purpose)
+    incident, orders = step(incident, late, at(610))
+    assert orders == []
+    assert words(step(incident, replace(late, purpose=Purpose.SOLVED), at(620))[1]) == ["solved hana by email"]
+
+
+def test_another_who_is_there_without_having_said_that_he_goes_is_not_late_either() -> None:
+    both = replace(SOMEBODY, candidates=[one for who in (BEN, ANA) for one in able(who).candidates])
+    opened = Opened(breach(), "4821", [rung(2)], customers={HANA: ["sms"]})
+    incident, _ = step(step(None, opened, NOON)[0], both, NOON)
+    incident, _ = step(incident, goes(), at(10))
+    incident, _ = step(incident, said(ANA, Meaning.ARRIVED), at(100))
+    assert (incident.expected_at, incident.wake_at) == (None, None)
 
 
 MORE = st.one_of(EVENTS, st.sampled_from([FollowUpDue(), Rated(HANA, 3), goes(ANA), goes(BEN, None)]))

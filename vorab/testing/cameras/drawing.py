@@ -1,6 +1,7 @@
 """One picture of a simulated camera: the scene, its name, a clock that runs, somebody who walks by (Pillow)."""
 
 import io
+import unicodedata
 from datetime import datetime
 from functools import cache
 
@@ -102,7 +103,8 @@ def _walker(pen: ImageDraw.ImageDraw, at: datetime) -> None:
 
 def _caption(pen: ImageDraw.ImageDraw, title: str, at: datetime) -> None:
     pen.rectangle((0, 0, SIZE[0], 26), fill=_DARK)
-    pen.text((10, 13), title, font=_font(16), fill=_INK, anchor="lm")
+    plain = unicodedata.normalize("NFKD", title).encode("latin-1", "ignore").decode("latin-1")  # the font has no é
+    pen.text((10, 13), plain, font=_font(16), fill=_INK, anchor="lm")
     pen.text(
         (SIZE[0] - 10, 13),
         f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 100_000}",
