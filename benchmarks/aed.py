@@ -12,6 +12,7 @@ import json
 import os
 import queue
 import shutil
+import sqlite3
 import sys
 import threading
 import time
@@ -99,6 +100,7 @@ def _run(data: Path, takings: int, breaches: int) -> list[float]:
         desk.open.wait(30)
         published = _publish(mosquitto.port, takings, breaches)
         _await_frames(desk, takings)
+        _await_breaches(data / "capture.db", takings + breaches)
         time.sleep(2)  # for the last hand-over; the instants are the provider's own
         desk.stop.set()
     return _took(published, desk, notes)
@@ -108,16 +110,17 @@ def _publish(port: int, takings: int, breaches: int) -> dict[str, int]:
     """When each AED was taken, CLOCK_MONOTONIC in ns; evenly, in the storm if there is one."""
     taken: dict[str, int] = {}
     aed = Publisher(port, "cabinets")
-    finished: queue.SimpleQueue[None] = queue.SimpleQueue()
+    finished: queue.SimpleQueue[float] = queue.SimpleQueue()
 
     def storm() -> None:
         publisher = Publisher(port, "storm")
         warm = b'{"battery":97,"humidity":44.5,"linkquality":120,"temperature":28.12,"voltage":2995}'
+        began = time.monotonic()
         publisher.run(
             breaches / STORM_S, STORM_S, lambda i: around(b"zigbee2mqtt/storm-%d-%d" % divmod(i, BLOCK), warm)
         )
         publisher.close()
-        finished.put(None)
+        finished.put(time.monotonic() - began)
 
     if breaches:
         threading.Thread(target=storm, daemon=True).start()
@@ -130,8 +133,8 @@ def _publish(port: int, takings: int, breaches: int) -> dict[str, int]:
         time.sleep(pace)
     aed.collect(1.0)
     aed.close()
-    if breaches:
-        finished.get(timeout=300)
+    if breaches and (took := finished.get(timeout=300)) > STORM_S * 1.5:
+        raise SystemExit(f"the broker took {took:.1f} s for a storm of {STORM_S:.0f} s: no figure")
     return taken
 
 
@@ -139,6 +142,16 @@ def _await_frames(desk: Desk, wanted: int) -> None:
     deadline = time.monotonic() + WITHIN_S
     while len(desk.frames) < wanted and time.monotonic() < deadline:
         time.sleep(0.05)
+
+
+def _await_breaches(database: Path, wanted: int) -> None:
+    """Returns when the log holds them all: the storm was one.  Raises SystemExit."""
+    deadline = time.monotonic() + WITHIN_S
+    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as log:
+        while (found := log.execute("SELECT count(*) FROM breaches").fetchone()[0]) < wanted:
+            if time.monotonic() > deadline:
+                raise SystemExit(f"only {found} of {wanted} breaches were found: no figure")
+            time.sleep(0.1)
 
 
 def _took(published: dict[str, int], desk: Desk, notes: Path) -> list[float]:
