@@ -176,9 +176,10 @@ class Views:
         return [Who(DESK, self.words.person(DESK)), *sorted(known, key=lambda one: one.name)]
 
     def _desks(self, incident: Incident) -> list[str]:
-        """Of all who have been asked, if by a desk too; also when nobody looked there then: who sits down later sees it."""
-        by_desk = any(DESKTOP in rung.channels for rung in incident.ladder[: incident.rung + 1])
-        if incident.state is not State.TRIGGERED or not by_desk:
+        """Of all who are asked, where desks are asked too; also if nobody looked then: who sits down later sees it."""
+        ways = [channel for _, channel in incident.tried]
+        ways += [channel for rung in incident.ladder[: incident.rung + 1] for channel in rung.channels]
+        if incident.state is not State.TRIGGERED or DESKTOP not in ways:
             return []
         asked = [self._directory.person(person) for person, _ in incident.tried]
         return sorted({one.addresses[DESKTOP] for one in asked if one and DESKTOP in one.addresses})

@@ -76,11 +76,14 @@ def site(folder: Path) -> Site:
             Person(PersonId("ben"), "Ben", ["security"], "en", {"sms": "+33639980002"}, duty="24/7"),
             Person(PersonId("kim"), "Kim", [], "en", {"sms": "+33639980004"}),
             Person(PersonId("eve"), HOSTILE, ["security"], "en", {"sms": "+33639980003"}, duty="24/7"),
-            Person(PersonId("dan"), "Dan", ["watch"], "en", {"desktop": "control-room"}, duty="24/7"),
+            Person(
+                PersonId("dan"), "Dan", ["watch"], "en", {"desktop": "control-room", "sms": "+33639980005"}, duty="24/7"
+            ),
         ],
         responses=[
             Response(ResponseId("security"), [Rung("security", 1, ["sms"], MINUTE)]),
             Response(ResponseId("watch"), [Rung("watch", 1, ["desktop"], MINUTE)]),
+            Response(ResponseId("both"), [Rung("watch", 1, ["desktop", "sms"], MINUTE, at_once=True)]),
             Response(
                 ResponseId("rescue"),
                 [Rung("security", 2, ["sms"], Span(0)), Rung("watch", 1, ["desktop"], MINUTE)],

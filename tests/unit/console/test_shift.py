@@ -59,6 +59,12 @@ def test_nobody_is_asked_at_a_desk_at_which_nobody_looks(bench: Bench, browser: 
     assert states(bench) == []
 
 
+def test_who_sits_down_later_sees_what_is_asked_already(bench: Bench, browser: Browser) -> None:
+    incident = bench.raises(respond="both")
+    begin(browser)
+    assert browser.get(f"/api/incidents/{incident}").json()["incident"]["desks"] == ["control-room"]
+
+
 def test_an_alarm_names_the_desk_that_is_asked_until_it_is_taken(bench: Bench, browser: Browser) -> None:
     begin(browser)
     incident = bench.raises(respond="watch")
