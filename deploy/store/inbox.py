@@ -227,7 +227,7 @@ def _status(tx: Transaction, body: StatusBody) -> str:
         return f"no such message: {body.notification or body.provider_id}"
     receipt = Receipt(body.state, body.provider_id, body.reason)
     tell = outbox.write(tx, message, delivery.after_status(message.row, receipt, tx.at))
-    if body.hang_up:
+    if body.hang_up and message.row.state is Delivery.FAILED:  # delivered: a person has pressed a key
         tx.errands.append(HangUp(body.channel, body.provider_id))
     if tell:
         undelivered(tx, message, tell)
@@ -239,8 +239,6 @@ def _key(tx: Transaction, row: Row[Any], body: KeyBody) -> str:
     message = outbox.one(tx, body.notification)
     if message is None:
         return f"no such message: {body.notification}"
-    if message.row.provider_id not in ("", body.provider_id):
-        return f"another call than that of {body.notification}"
     receipt = Receipt(Delivery.DELIVERED, body.provider_id)
     outbox.write(tx, message, delivery.after_status(message.row, receipt, tx.at))
     notification = message.notification

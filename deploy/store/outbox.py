@@ -79,13 +79,23 @@ def claim(tx: Transaction, message: Message) -> str:
 
 
 def write(tx: Transaction, message: Message, change: Change) -> str:
-    """The row is what the change says, with one audit line if its state is another; gives back what is to be told."""
+    """The row is what the change says, with one audit line if its state is another; gives back what is to be told.
+
+    What we learn of only when it is valid no more is stopped, if it still can be.
+    """
     if change.row != message.row:
         _UPDATE.run(tx.connection, {"message": message.notification.id, **_columns(change.row)})
     if change.row.state is not message.row.state:
         tx.note(f"message {change.row.state}", message.notification.id, change.row.reason)
+        if change.row.state is Delivery.SENT and change.row.expires_at <= tx.at:
+            _stop(tx, message, change.row.provider_id)
     message.row = change.row
     return change.tell
+
+
+def _stop(tx: Transaction, message: Message, provider_id: str) -> None:
+    if hasattr(tx.world.channels.get(message.notification.channel), "hang_up"):
+        tx.errands.append(HangUp(message.notification.channel, provider_id))
 
 
 def withdraw(tx: Transaction, messages: Iterable[Message], reason: str) -> None:
@@ -96,8 +106,8 @@ def withdraw(tx: Transaction, messages: Iterable[Message], reason: str) -> None:
         if len(kept) < len(tx.claims):
             tx.claims = kept
             row = replace(row, state=Delivery.READY, attempts=row.attempts - 1, lease_until=None)
-        elif row.state is Delivery.SENT and hasattr(tx.world.channels.get(message.notification.channel), "hang_up"):
-            tx.errands.append(HangUp(message.notification.channel, row.provider_id))
+        elif row.state is Delivery.SENT:
+            _stop(tx, message, row.provider_id)
         write(tx, message, delivery.withdraw(row, reason, tx.at))
 
 

@@ -6,8 +6,10 @@ On a Monday at noon: Fay (rescue, English), Ana (security, French) and Cem (secu
 import pytest
 
 from tests.airport import Airport
-from vorab.model import Meaning, State
-from vorab.testing.phones import Line
+from vorab.model import MINUTE, SECOND, Meaning, Span, State
+from vorab.ports import InboxItem
+from vorab.testing.phones import Fault, Line
+from vorab.testing.phones.world import Reports
 
 EVERYBODY = {
     "fay": ("LIFE SAFETY", "defibrillator taken", "AED gate B"),
@@ -231,3 +233,49 @@ def test_rubbish_neither_raises_nor_clears(airport: Airport, payload: bytes) -> 
     for name in EVERYBODY:
         airport.phone(name).receives_sms("AED").rings()
     assert airport.incidents()[0].broken
+
+
+def test_law_7_who_has_pressed_a_key_is_not_hung_up_on_when_he_is_taken_for_a_machine(airport: Airport) -> None:
+    taken(airport)
+    airport.world.speech = SECOND // 20
+    fay = airport.phone("fay").picks_up()
+    airport.passes(seconds=12)
+    fay.presses("1")
+    call = airport.world.calls(fay.number)[-1]
+    about = {"channel": "voice", "provider_id": call.sid, "notification": f"{airport.incidents()[0].id}.2.fay.voice"}
+    machine = about | {"state": "failed", "reason": "a machine answered", "hang_up": "yes"}
+    airport.inbox.put([InboxItem(f"{call.sid}/failed", "status", machine)], airport.clock.now())
+    airport.passes(seconds=1)
+    assert call.status == "in-progress", "he hears the way"
+    for name in EVERYBODY:
+        airport.phone(name).receives_sms()
+    airport.passes(seconds=20)
+
+
+def test_law_8_a_call_of_which_we_learn_late_rings_no_more_when_others_go(airport: Airport) -> None:
+    cem = airport.phone("cem")
+    airport.world.reports, airport.world.list_lag = Reports.LOST, Span(3 * SECOND)
+    airport.world.fail(Fault.TIMEOUT_AFTER, times=2, to=cem.number)
+    taken(airport)
+    for name in ("ana", "fay"):
+        airport.phone(name).and_replies(cem.code)
+    airport.passes(seconds=6)
+    assert state(airport) is State.TAKEN
+    assert airport.world.ringing(cem.number) is None
+    for name in ("ana", "ana", "fay", "fay", "cem", "cem"):
+        airport.phone(name).receives_sms()
+
+
+def test_law_7_a_key_counts_in_either_of_two_calls(airport: Airport) -> None:
+    cem = airport.phone("cem")
+    airport.world.reports, airport.world.list_lag = Reports.LOST, MINUTE
+    airport.world.fail(Fault.TIMEOUT_AFTER, times=2, to=cem.number)
+    taken(airport)
+    airport.passes(seconds=17)
+    assert len(airport.world.calls(cem.number)) == 2
+    cem.receives_sms().picks_up().presses("1").hears("Danke")
+    airport.passes(seconds=1)
+    assert "cem" in airport.incidents()[0].going
+    cem.receives_sms("Danke")
+    airport.phone("fay").receives_sms("Cem goes")
+    airport.phone("ana").receives_sms("Cem y va")
