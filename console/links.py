@@ -171,7 +171,7 @@ class Links:
             "seen": opened.incident.events,
             "sending": waits and not late,
             "unconfirmed": late,
-            "upper_first": lambda text: text[:1].upper() + text[1:],
+            "headline": _headline,
             **self._view(opened),
         }
         if opened.is_customer:
@@ -345,6 +345,11 @@ class Button(Struct, frozen=True):
     say: str
     label: str
     is_first: bool  #: what he most likely wants
+
+
+def _headline(text: str) -> str:
+    """With a capital, and no number apart from its unit."""
+    return f"{text[:1].upper()}{text[1:]}".replace(" °C", "\N{NO-BREAK SPACE}°C")
 
 
 def _buttons(opened: Opened, t: _Sentences) -> list[Button]:

@@ -450,6 +450,7 @@ def test_a_customer_reads_how_it_stands_and_nothing_of_ours(street: Street) -> N
     for part in ("Level 2, Lounge B", "Warmer than it should be (28.1 °C)", "A technician is on the way."):
         assert part in text(page), part
     assert "There at about 17:05. You need do nothing." in text(page)
+    assert "28.1\N{NO-BREAK SPACE}°C" in page, "a number goes to no line without its unit"
     assert "Un technicien est en route." in text(street.page(incident, "lea"))
     assert buttons(page) == []
     for ours in ("Kim", street.incident(incident).code, "limit", "ventilation", "picture", "plan", "Medium"):
