@@ -164,7 +164,7 @@ def _claimed(tx: Transaction, message: Message) -> Change:
     return change
 
 
-PICTURE_WITHIN = Span(3 * SECOND)  #: a message that can show it waits so long for the picture of the place
+PICTURE_WITHIN = Span(3 * SECOND)  #: so long a message that can show the picture of the place waits; life safety never
 
 
 def _picture(tx: Transaction, notification: Notification) -> tuple[bytes, Instant]:
@@ -175,7 +175,8 @@ def _picture(tx: Transaction, notification: Notification) -> tuple[bytes, Instan
     if found is None:
         return b"", tx.at
     jpeg, reason, asked_at = found
-    return jpeg or b"", tx.at if jpeg or reason else Instant(asked_at + PICTURE_WITHIN)
+    goes_now = jpeg or reason or notification.priority is Priority.LIFE_SAFETY
+    return jpeg or b"", tx.at if goes_now else Instant(asked_at + PICTURE_WITHIN)
 
 
 def _allowed_at(tx: Transaction, notification: Notification) -> Instant:

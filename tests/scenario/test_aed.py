@@ -3,11 +3,15 @@
 On a Monday at noon: Fay (rescue, English), Ana (security, French) and Cem (security, German) are on duty.
 """
 
+from pathlib import Path
+
 import pytest
+from msgspec.structs import replace
 
 from tests.airport import Airport
-from vorab.model import MINUTE, SECOND, Meaning, Span, State
+from vorab.model import MINUTE, SECOND, Meaning, Rung, Span, State
 from vorab.ports import InboxItem
+from vorab.site import Site
 from vorab.testing.phones import Fault, Line
 from vorab.testing.phones.world import Reports
 
@@ -237,7 +241,7 @@ def test_rubbish_neither_raises_nor_clears(airport: Airport, payload: bytes) -> 
 
 def test_law_7_who_has_pressed_a_key_is_not_hung_up_on_when_he_is_taken_for_a_machine(airport: Airport) -> None:
     taken(airport)
-    airport.world.speech = SECOND // 20
+    airport.world.speech = Span(SECOND // 20)
     fay = airport.phone("fay").picks_up()
     airport.passes(seconds=12)
     fay.presses("1")
@@ -279,3 +283,25 @@ def test_law_7_a_key_counts_in_either_of_two_calls(airport: Airport) -> None:
     cem.receives_sms("Danke")
     airport.phone("fay").receives_sms("Cem goes")
     airport.phone("ana").receives_sms("Cem y va")
+
+
+class WithMail(Airport):
+    """Rescue is asked by e-mail, which shows the picture of the place."""
+
+    def _site(self, folder: Path) -> Site:
+        site = super()._site(folder)
+        people = [
+            replace(one, addresses=one.addresses | {"email": "fay@airport.example"}) if one.id == "fay" else one
+            for one in site.people
+        ]
+        ladder = [Rung("rescue", 1, ["email"], MINUTE)]
+        responses = [replace(one, ladder=ladder, needs=[]) if one.id == "rescue" else one for one in site.responses]
+        return replace(site, people=people, responses=responses)
+
+
+def test_law_8_life_safety_does_not_wait_for_the_picture(tmp_path: Path) -> None:
+    airport = WithMail(tmp_path)
+    airport.aed("aed-b").returned()
+    airport.aed("aed-b").taken()
+    airport.phone("fay").receives_mail("LIFE SAFETY", "AED gate B")
+    airport.close()
