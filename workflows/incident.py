@@ -520,17 +520,19 @@ def _resolved(incident: Incident, at: Instant) -> tuple[Incident, list[Order]]:
 
 
 def _promise(incident: Incident, answer: Answer, at: Instant) -> tuple[Incident, list[Order]]:
-    """The customers hear that somebody comes, and when; if they had heard it of another, that it takes longer."""
+    """The customers hear that somebody comes, and when; who had heard it of another, that it takes longer, if so."""
     if not incident.customers or answer.by != incident.owner:
         return incident, []
-    is_there = answer.meaning is Meaning.ARRIVED
+    is_there, promised = answer.meaning is Meaning.ARRIVED, incident.expected_at
     span = None if answer.seconds is None or is_there else Span(answer.seconds * SECOND + SETS_OUT)
-    incident = replace(incident, expected_at=None if span is None else Instant(at + span))
+    expected = None if span is None else Instant(at + span)
     if Purpose.COMING in incident.told:
-        incident, orders = _delayed(incident)
+        if is_there or (promised is not None and expected is not None and expected <= promised):
+            return incident, []
+        incident, orders = _delayed(replace(incident, expected_at=expected))
     else:
         orders = _tell_customers(incident, Purpose.COMING)
-        incident = replace(incident, told=[*incident.told, Purpose.COMING])
+        incident = replace(incident, told=[*incident.told, Purpose.COMING], expected_at=expected)
     return _in_hand(incident) if incident.state is State.TAKEN else incident, orders
 
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from tests.small_site import ANA, BEN, NOON, breach, rung
 from tests.unit.workflows.test_incident import CLEARED, DECLINED, DONE, EVENTS, SOMEBODY, TAKEN, able, at, said, words
-from vorab.model import HOUR, SECOND, Incident, Instant, Meaning, NotificationId, PersonId, Purpose, State
+from vorab.model import HOUR, SECOND, Answer, Incident, Instant, Meaning, NotificationId, PersonId, Purpose, State
 from workflows.incident import (
     BreachEdge,
     DeliveryFailed,
@@ -74,6 +74,18 @@ def test_another_technician_is_an_update() -> None:
     assert incident.expected_at == at(70 + 660)
     incident, orders = step(incident, ReminderDue(), at(70 + 660 + 120))
     assert orders == [], "one update, and no second"
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [(goes(ANA, 60), at(10 + 300)), (goes(ANA, 60, Meaning.ARRIVED), None)],
+    ids=["sooner than she was told", "there already"],
+)
+def test_another_technician_who_is_not_late_is_no_update(answer: Answer, expected: Instant | None) -> None:
+    incident, _ = warm((0, SOMEBODY), (10, goes()), (60, said(BEN, DECLINED)), (60, able(ANA)))
+    incident, orders = step(incident, answer, at(70))
+    assert words(orders) == ["cancel", "thanks ana by sms"]
+    assert incident.expected_at == expected
 
 
 def test_who_has_arrived_is_not_late() -> None:
