@@ -472,6 +472,7 @@ def solved(street: Street) -> IncidentId:
 def test_who_was_asked_whether_it_was_good_says_so_with_one_press(street: Street) -> None:
     incident = solved(street)
     assert "It is solved. At 17:00." in text(street.page(incident, "ivo"))
+    assert "<h1>It is solved.</h1>" in street.page(incident, "ivo"), "each page has a heading"
     assert buttons(street.page(incident, "ivo")) == []  # he was not asked yet
     street.passes(HOUR + MINUTE)
     street.contact_turns()
