@@ -490,10 +490,11 @@ def _declined(incident: Incident, answer: Answer, at: Instant) -> tuple[Incident
 def _done(incident: Incident, answer: Answer, at: Instant) -> tuple[Incident, list[Order]]:
     """Over, if it is; else it stays his, he is told that it is still broken, and we come back to it after a wait.
 
-    Whoever goes, or is still asked, is told when it was another who said so.
+    Whoever is still asked is told when it was another who said so; when it is over, whoever goes too.
     """
-    others: list[Order] = [Notify(one, Purpose.DONE) for one in incident.going | incident.pending if one != answer.by]
+    others: list[Order] = [Notify(one, Purpose.DONE) for one in incident.going if one != answer.by]
     asked: list[Order] = [Cancel()] if incident.state is State.TRIGGERED else []
+    asked += [Notify(one, Purpose.DONE) for one in incident.pending if one != answer.by and one not in incident.going]
     if not incident.broken:
         incident, more = _resolved(incident, at)
         return incident, [*asked, *others, *more]

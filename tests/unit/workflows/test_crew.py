@@ -172,6 +172,11 @@ def test_law_8_whoever_is_still_asked_hears_that_it_is_done() -> None:
     assert (incident.state, words(orders)) == (State.RESOLVED, ["cancel", "done fay"])
 
 
+def test_law_8_whoever_is_still_asked_hears_that_it_is_done_although_it_is_not_back() -> None:
+    _, orders = taken((0, BOTH), (5, goes(ANA, "security")), (90, goes(ANA, "security", DONE)))
+    assert words(orders) == ["cancel", "done fay", "remind ana by sms"]
+
+
 def test_law_8_nobody_is_asked_for_what_is_over_because_a_helper_turns_back() -> None:
     incident, _ = taken_door((0, able(BEN)), (5, said(BEN, TAKEN)), (60, said(BEN, Meaning.HELP)), (60, able(ANA)))
     incident, _ = step(incident, said(ANA, TAKEN), at(70))
