@@ -362,6 +362,8 @@ def test_the_door(pages: Pages) -> None:
     desk.locator("#done").click()
     expect(desk.locator("#resolved .row")).to_contain_text("Door held open", timeout=15_000)
     expect(desk.locator("#quiet")).to_be_visible()
+    expect(desk.locator("#head .status")).to_contain_text("resolved by Ana")
+    expect(desk.locator("#actions")).to_be_hidden()
     picture(desk, "door-resolved")
 
 
@@ -476,6 +478,7 @@ def test_the_defibrillator(pages: Pages) -> None:
     desk.locator("#open .row").click()
     desk.locator("#done").click()
     expect(desk.locator("#resolved .row")).to_contain_text("AED taken", timeout=15_000)
+    expect(desk.locator("#head .status")).to_contain_text("resolved")
     picture(desk, "aed-resolved")
 
 
