@@ -86,7 +86,7 @@ def _run(data: Path, takings: int, breaches: int) -> list[float]:
         mosquitto = broker.start(site, data)
         stack.callback(mosquitto.stop)
         stack.enter_context(process([sys.executable, "-m", "benchmarks.sink", str(sink_port), str(notes)], ready=True))
-        console_port = free_port(8080)
+        console_port = free_port(28080)
         runtime.write(data, runtime.Runtime(mosquitto.host, mosquitto.port, console_port))
         for child in children(data / "site", data, {}):
             if child.name in ("contact", "capture", "console"):
@@ -204,10 +204,10 @@ def _write_site(folder: Path, takings: int, breaches: int, base_url: str) -> Non
     (folder / "people.yaml").write_text("\n".join(people) + "\n")
     blocks = max(1, -(-breaches // BLOCK))
     (folder / "sensors.yaml").write_text(
-        "types:\n  climate: { decoder: zigbee2mqtt, topic: 'zigbee2mqtt/{sensor}' }\n"
-        "  aed: { decoder: json, topic: 'aed/{sensor}', life_safety: true }\nsensors:\n"
-        + "".join(f"  storm-{k}-{{0..{BLOCK - 1}}}: {{ type: climate, place: hall }}\n" for k in range(blocks))
-        + f"  aed-{{0..{takings - 1}}}: {{ type: aed, place: hall }}\n"
+        "types:\n  probe: { decoder: zigbee2mqtt, topic: 'zigbee2mqtt/{sensor}' }\n"
+        "  cabinet: { decoder: json, topic: 'aed/{sensor}', life_safety: true }\nsensors:\n"
+        + "".join(f"  storm-{k}-{{0..{BLOCK - 1}}}: {{ type: probe, place: hall }}\n" for k in range(blocks))
+        + f"  aed-{{0..{takings - 1}}}: {{ type: cabinet, place: hall }}\n"
     )
     channels = "channels: [desktop, sms, voice], at_once: true"
     (folder / "responses.yaml").write_text(
@@ -217,7 +217,7 @@ def _write_site(folder: Path, takings: int, breaches: int, base_url: str) -> Non
         f"    - {{ role: security, count: all, {channels}, wait: 10min }}\n"
     )
     (folder / "rules/rules.yaml").write_text(
-        "too-warm:\n  watch: { type: climate }\n  when: { temperature: { above: 26 °C } }\n  priority: high\n"
+        "too-warm:\n  watch: { type: probe }\n  when: { temperature: { above: 26 °C } }\n  priority: high\n"
         "  respond: guard\n"
-        "aed-taken:\n  watch: { type: aed }\n  when: taken\n  priority: life-safety\n  respond: rescue\n  latch: true\n"
+        "aed-taken:\n  watch: { type: cabinet }\n  when: taken\n  priority: life-safety\n  respond: rescue\n  latch: true\n"
     )

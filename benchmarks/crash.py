@@ -169,7 +169,7 @@ def _run(
         stack.callback(server.shutdown)
         mosquitto = broker.start(site, data)
         stack.callback(mosquitto.stop)
-        console_port, secret = free_port(8080), first_secret(data)
+        console_port, secret = free_port(28080), first_secret(data)
         assert secret
         runtime.write(data, runtime.Runtime(mosquitto.host, mosquitto.port, console_port))
         needed = ("contact", "capture", "console") if channels != ["sms"] else ("contact", "capture")

@@ -100,7 +100,7 @@ def _run(data: Path, rate: int, seconds: float, *, baseline: bool) -> list[float
         mosquitto = broker.start(site, data)
         stack.callback(mosquitto.stop)
         stack.enter_context(process([sys.executable, "-m", "benchmarks.sink", str(sink_port), str(notes)], ready=True))
-        runtime.write(data, runtime.Runtime(mosquitto.host, mosquitto.port, free_port(8080)))
+        runtime.write(data, runtime.Runtime(mosquitto.host, mosquitto.port, free_port(28080)))
         if baseline:
             argv = [sys.executable, "-m", "benchmarks.baseline", str(mosquitto.port), str(sink_port)]
             stack.enter_context(process(argv, ready=True))

@@ -55,17 +55,17 @@ def write(
     (folder / "people.yaml").write_text("\n".join(people) + "\n")
     sensors = [
         "types:",
-        "  climate: { decoder: zigbee2mqtt, topic: 'zigbee2mqtt/{sensor}' }",
+        "  probe: { decoder: zigbee2mqtt, topic: 'zigbee2mqtt/{sensor}' }",
         "sensors:",
-        f"  {watched}: {{ type: climate, place: hall }}",
+        f"  {watched}: {{ type: probe, place: hall }}",
     ]
-    sensors += [f"  {pattern}: {{ type: climate, place: {place} }}" for pattern, place in alerting.items()]
+    sensors += [f"  {pattern}: {{ type: probe, place: {place} }}" for pattern, place in alerting.items()]
     (folder / "sensors.yaml").write_text("\n".join(sensors) + "\n")
     (folder / "responses.yaml").write_text(
         "guard:\n  ladder:\n"
         f"    - {{ role: guard, count: 1, channels: [{', '.join(channels)}], at_once: true, wait: 6h }}\n"
     )
     (folder / "rules/rooms.yaml").write_text(
-        "too-warm:\n  watch: { type: climate }\n  when: { temperature: { above: 26 °C } }\n  priority: high\n"
+        "too-warm:\n  watch: { type: probe }\n  when: { temperature: { above: 26 °C } }\n  priority: high\n"
         "  respond: guard\n  action: Look\n"
     )
