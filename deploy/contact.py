@@ -31,6 +31,7 @@ from vorab import crash
 from vorab.errors import ConfigurationError, Corrupt, TemporaryFailure
 from vorab.model import (
     DAY,
+    HOUR,
     MILLISECOND,
     MINUTE,
     SECOND,
@@ -136,6 +137,7 @@ class Contact:
         self._first_polls = set(self._poll_at)  #: not back yet: what people wrote while we were down is not known
         self._quiet_until = Instant(now + ANSWERS_WITHIN)  #: at the latest
         self._seal_at, self._count_at = now, Instant(now + MINUTE)
+        self._tidy_at, self._retain = now, site.retain
         with self._connection.begin():
             connection = self._connection
             self._cursor = cursor(connection, "breaches")
@@ -240,6 +242,10 @@ class Contact:
             if ahead.outbox is not None and ahead.outbox <= now:
                 tx.each(outbox.due(tx), _advance, _put_off_message)
             tx.close()
+            if now >= self._tidy_at:
+                self._tidy_at = Instant(now + HOUR)
+                connection.execute(_OUTDATED_LINKS, {"at": now})
+                connection.execute(_OUTDATED_PICTURES, {"since": now - self._retain})
             if ahead.unsealed is not None and now >= self._seal_at:
                 self._seal_at = Instant(now + SECOND)
                 audit.seal(connection)
@@ -313,7 +319,7 @@ class Contact:
     def _at(self, place: PlaceId, what: str) -> bytes:
         found = self._world.directory.place(place)
         if found is None or self._scene is None:
-            raise TemporaryFailure(f"{place} is not in the directory")
+            raise TemporaryFailure(f"nothing can be seen or said at {place}")
         done: bytes = getattr(self._scene, what)(found)
         return done
 
@@ -388,6 +394,7 @@ def _keep_picture(tx: Transaction, incident: IncidentId, jpeg: bytes, failure: s
     digest = hashlib.sha256(jpeg).hexdigest() if jpeg else ""
     values = {"incident": incident, "at": tx.at, "jpeg": jpeg or None, "sha256": digest, "reason": failure}
     tx.connection.execute(_KEEP_PICTURE, values)
+    tx.connection.execute(_WAITS_NO_MORE, {"incident": incident, "at": tx.at})
     tx.note("picture kept" if jpeg else "no picture", incident, digest or failure)
 
 
@@ -467,6 +474,9 @@ def _pass(when: str, tx: Transaction, heard: list[Heard]) -> None:
 
 
 _NO_PICTURE = text("UPDATE pictures SET reason = 'we were not running' WHERE jpeg IS NULL AND reason = ''")
+_WAITS_NO_MORE = text("UPDATE outbox SET due_at = :at WHERE incident = :incident AND state = 'ready' AND attempts = 0")
+_OUTDATED_LINKS = text("DELETE FROM links WHERE expires_at < :at")
+_OUTDATED_PICTURES = text("DELETE FROM pictures WHERE asked_at < :since")
 _KEEP_PICTURE = text(
     "UPDATE pictures SET taken_at = :at, jpeg = :jpeg, sha256 = :sha256, reason = :reason WHERE incident = :incident"
 )

@@ -406,12 +406,13 @@ def _answer(incident: Incident, answer: Answer, at: Instant) -> tuple[Incident, 
         case _, Meaning.WHY:
             return incident, _back(answer, Purpose.WHY)
         case _, Meaning.HELP if goes:
-            return replace(_asking(incident, at), wanted=len(incident.going) + 1, done=False), []
+            asking = incident if incident.state is State.TRIGGERED else _asking(incident, at)
+            return replace(asking, wanted=len(incident.going) + 1, done=False), []
         case State.TRIGGERED, Meaning.HELP | Meaning.DECLINED:
             return _declined(incident, answer, at)
         case State.TAKEN, Meaning.DECLINED if goes:
             return _declined(incident, answer, at)
-        case State.TAKEN, Meaning.DECLINED:
+        case State.TAKEN, Meaning.HELP | Meaning.DECLINED:
             return replace(incident, declined=_with(incident.declined, answer.by)), []
         case _, Meaning.DONE if incident.state is State.TAKEN or goes:
             return _done(incident, answer, at)

@@ -188,6 +188,7 @@ def _told_besides(tx: Transaction, breach: Breach) -> tuple[list[str], dict[Pers
 def _quiet(tx: Transaction, person: Person) -> list[str]:
     """The channels by which he can be told what asks for nothing, the ones he prefers first."""
     known = [channel for channel in dict.fromkeys([*person.channels, *person.addresses]) if channel in person.addresses]
+    known = [channel for channel in known if (person.addresses[channel], channel) not in tx.opted_out]
     return [one for one in known if (channel := tx.world.channels.get(one)) and not channel.requests_only]
 
 
@@ -306,12 +307,12 @@ def _way(tx: Transaction, order: Notify, channel: str) -> str:
 
 
 def _heard(tx: Transaction, incident: Incident) -> dict[PersonId, str]:
-    """By which channel each person last heard of this incident."""
+    """By which channel each person last heard of this incident; whose telephone rang has heard of it too."""
     lost = (Delivery.FAILED, Delivery.WITHDRAWN)
     return {
         one.notification.person: one.notification.channel
         for one in reversed(outbox.of(tx, incident.id))
-        if one.row.state not in lost
+        if one.row.state not in lost or (one.notification.channel == VOICE and one.row.sent_at is not None)
     }
 
 

@@ -13,6 +13,7 @@ from deploy.store.tables import outbox as outbox_table
 from deploy.store.transaction import HangUp, Transaction
 from notifiers import delivery
 from notifiers.reply import Reply, parse
+from notifiers.text import DESK
 from vorab.errors import Malformed
 from vorab.model import (
     DAY,
@@ -260,6 +261,8 @@ def _talk(tx: Transaction, row: Row[Any], body: TalkBody) -> str:
 def _click(tx: Transaction, row: Row[Any], body: ClickBody, channel: str) -> str:
     if body.meaning in (Meaning.STOP, Meaning.START):
         raise Malformed(f"inbox: {body.meaning} is said by message, not by click")
+    if body.person != DESK and tx.world.directory.person(body.person) is None:
+        raise Malformed(f"inbox: nobody is called {body.person[:64]!r}")
     incident = read(tx, IncidentId(body.incident))
     if incident is None:
         return f"no such incident {body.incident}"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.airport import ROOT
-from tests.live.test_whole_site import family
+from tests.live.running import family
 
 pytestmark = pytest.mark.live
 

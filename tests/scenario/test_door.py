@@ -3,7 +3,7 @@
 On a Monday at noon: Ana (French) is on duty at terminal 1, Cem (German) at terminal 2; Ben comes in the evening.
 """
 
-from tests.airport import Airport
+from tests.airport import JPEG, Airport
 from vorab.model import State
 from vorab.testing.phones import Line
 
@@ -241,3 +241,34 @@ def test_a_server_room_that_gets_warm_is_looked_at_by_maintenance(airport: Airpo
     dora.and_replies(dora.code)
     airport.passes(seconds=1)
     dora.receives_sms("Danke")
+
+
+def test_who_heard_it_on_the_telephone_and_pressed_nothing_is_told_who_goes(airport: Airport) -> None:
+    airport.badge("gate-c1").reads()
+    airport.door("gate-c1").opens()
+    airport.passes(seconds=91)
+    airport.phone("cem").receives_sms("gate C1").and_replies("STOP")  # no text any more, but calls
+    airport.phone("cem").rings().picks_up().hangs_up()
+    airport.passes(seconds=2)
+    ana = airport.phone("ana").rings().picks_up().presses("1")
+    airport.passes(seconds=2)
+    ana.receives_sms("c'est à vous")
+    airport.phone("cem").nothing_more()
+
+
+def test_pictures_and_links_are_kept_no_longer_than_the_log(airport: Airport) -> None:
+    airport.badge("gate-c1").reads()
+    airport.door("gate-c1").opens()
+    airport.passes(seconds=31)
+    cem = airport.phone("cem").receives_sms("gate C1")
+    page = airport.page("cem")
+    incident = airport.incidents()[0].id
+    assert airport.reader.jpeg(incident) == JPEG
+    cem.and_replies(cem.code)
+    airport.goes_down()
+    airport.passes(minutes=31 * 24 * 60)
+    airport.comes_back()
+    airport.passes(seconds=20)
+    cem.receives_sms("Danke")
+    assert airport.reader.jpeg(incident) is None
+    assert airport.browser.get(page.path).status_code == 200, "he has just got a message with this link again"

@@ -201,3 +201,8 @@ def taken_door(*story: tuple[float, Event], ladder: list[Rung] | None = None) ->
 def test_a_stranger_of_the_crew_is_no_answer() -> None:
     incident, orders = taken((0, BOTH), (5, goes(CEM, "security")))
     assert (incident.going, orders) == ({}, [])
+
+
+def test_help_while_others_still_ring_asks_nobody_a_second_time() -> None:
+    incident, orders = taken((0, BOTH), (5, goes(ANA, "security")), (6, said(ANA, Meaning.HELP)))
+    assert (orders, incident.wanted, set(incident.pending), incident.wake_at) == ([], 2, {FAY}, at(30))
