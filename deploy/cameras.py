@@ -35,24 +35,29 @@ class SiteCameras:
             raise TemporaryFailure("there is no camera here")
         feed = self._feeds.get(seen)
         if feed is None:
-            feed = self._feeds[seen] = _Feed(lambda: self._stream(seen), lambda: self._feeds.pop(seen))
+            feed = self._feeds[seen] = _Feed(lambda: self._stream(seen), lambda gone: self._forget(seen, gone))
         async with contextlib.aclosing(feed.look()) as pictures:
             async for picture in pictures:
                 yield picture
+
+    def _forget(self, seen: Camera, feed: "_Feed") -> None:
+        """Who looks from now on opens it anew."""
+        if self._feeds.get(seen) is feed:
+            del self._feeds[seen]
 
 
 class _Feed:
     """One camera while somebody looks at it; `left` is called when nobody does any more."""
 
-    def __init__(self, opened: Callable[[], AsyncGenerator[bytes]], left: Callable[[], object]) -> None:
-        self._open = opened
+    def __init__(self, opened: Callable[[], AsyncGenerator[bytes]], left: Callable[["_Feed"], None]) -> None:
+        self._open, self._left = opened, left
         self._viewers = 0
         self._picture, self._number = b"", 0
         self._failure = ""  #: why there is none just now
         self._changed = asyncio.Event()
         self._closing: asyncio.TimerHandle | None = None
         self._task = asyncio.create_task(self._read())
-        self._task.add_done_callback(lambda _: left())
+        self._task.add_done_callback(lambda _: left(self))
 
     async def look(self) -> AsyncGenerator[bytes]:
         self._viewers += 1
@@ -70,7 +75,11 @@ class _Feed:
         finally:
             self._viewers -= 1
             if not self._viewers:
-                self._closing = asyncio.get_running_loop().call_later(UNSEEN_S, self._task.cancel)
+                self._closing = asyncio.get_running_loop().call_later(UNSEEN_S, self._leave)
+
+    def _leave(self) -> None:
+        self._left(self)  # first: until it has let go a second may pass
+        self._task.cancel()
 
     async def _read(self) -> None:
         """Until it is cancelled.  The first break of a stream that worked is mended without a word."""

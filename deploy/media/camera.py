@@ -17,6 +17,7 @@ CONNECT_S = 5.0  #: until the head of the answer is there
 SILENT_S = 5.0  #: between two pictures
 PICTURE, FRAME = 2_000_000, 1_000_000  #: bytes at the most, of one alone and of one in a stream
 READ = 64 * 1024
+FASTEST = 16_000_000  #: bytes a second; 25 large pictures are 8 MB, what comes faster than this waits
 LOOK_AGAIN_S = 1.0  #: at a camera that has pictures only
 END_S = 1.0
 
@@ -48,18 +49,34 @@ async def _pictures(url: str, camera: Camera, limit: int) -> AsyncGenerator[byte
     """Never ends by itself: raises TemporaryFailure."""
     opened = _program if urlsplit(url).scheme == "rtsp" else _answer
     with in_words("the camera"):
-        async with opened(url, camera.user, camera.password) as reader:
-            scan, ready = Scan(limit), list[bytes]()
-            while True:
-                async with asyncio.timeout(SILENT_S):
-                    while not ready:
-                        data = await reader.read(READ)
-                        if not data:
-                            raise TemporaryFailure("the camera sends no picture, or no more")
-                        ready = scan.feed(data)
-                        await asyncio.sleep(0)  # a camera that never pauses is not alone here
-                while ready:
-                    yield ready.pop(0)
+        async with (
+            opened(url, camera.user, camera.password) as reader,
+            contextlib.aclosing(newest(reader, limit)) as found,
+        ):
+            async for picture in found:
+                yield picture
+
+
+async def newest(reader: asyncio.StreamReader, limit: int) -> AsyncGenerator[bytes]:
+    """The pictures in these bytes; of those that came at once the last.  Never ends by itself.
+
+    Raises TemporaryFailure, Malformed, TimeoutError.
+    """
+    scan = Scan(limit)
+    while True:
+        async with asyncio.timeout(SILENT_S):
+            while not (ready := scan.feed(await _some(reader))):
+                pass
+        yield ready[-1]
+
+
+async def _some(reader: asyncio.StreamReader) -> bytes:
+    """A camera that never pauses is not alone here."""
+    data = await reader.read(READ)
+    if not data:
+        raise TemporaryFailure("the camera sends no picture, or no more")
+    await asyncio.sleep(len(data) / FASTEST)
+    return data
 
 
 @contextlib.contextmanager
@@ -75,7 +92,7 @@ def in_words(what: str) -> Iterator[None]:
         raise TemporaryFailure(f"{what} breaks off its answer") from None
     except ConnectionRefusedError:
         raise TemporaryFailure(f"{what} accepts no connection") from None
-    except socket.gaierror:
+    except (socket.gaierror, UnicodeError):  # a name with an empty or a very long part
         raise TemporaryFailure(f"{what} cannot be found by its name") from None
     except ssl.SSLError:
         raise TemporaryFailure(f"{what} has a certificate that is not trusted here") from None

@@ -11,6 +11,7 @@ _START = b"\xff\xd8\xff"
 #: 0xff with a code, but for what stands within the picture's data: stuffing, restart marks and fill bytes.
 _MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])", re.DOTALL)
 _SOI, _EOI = 0xD8, 0xD9
+SMALLEST = 100  #: bytes; below that there is no room for the tables that a picture needs
 
 
 class Scan:
@@ -28,8 +29,9 @@ class Scan:
         self._since += len(data)
         found: list[bytes] = []
         while (picture := self._next()) is not None:
-            found.append(picture)
-            self._since = len(self._data)
+            if len(picture) >= SMALLEST:
+                found.append(picture)
+                self._since = len(self._data)
         if self._since > self._limit:
             raise Malformed(f"no picture in {self._limit // 1_000_000} MB")
         return found

@@ -69,7 +69,7 @@ def _track(section: str, base: str) -> Track | None:
     named = dict(re.findall(r"(?m)^a=rtpmap:(\d+) (\w+)/8000(?:/1)?\s*$", section))
     for payload in line[1].split():
         codec = named.get(payload, "").upper() or CODECS.get(int(payload), "")
-        if codec in CODECS.values():
+        if codec in CODECS.values() and int(payload) < 128:  # seven bits on the wire
             address = control[1] if control[1].startswith("rtsp://") else f"{base.rstrip('/')}/{control[1]}"
             return Track(address, int(payload), codec)
     return None

@@ -23,7 +23,7 @@ from vorab.site import Camera, Place, Site
 pytestmark = pytest.mark.live
 
 GATE = PlaceId("gate")
-JPEG = b"\xff\xd8\xff\xda\x00\x02\x01\x02\x03\xff\xd9"
+JPEG = b"\xff\xd8\xff\xda\x00\x02" + b"\x01" * 200 + b"\xff\xd9"
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 

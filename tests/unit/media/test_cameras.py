@@ -125,6 +125,49 @@ def test_a_camera_that_shows_nothing_is_told_at_once_and_tried_less_and_less() -
     run(fail())
 
 
+def test_who_looks_again_while_the_camera_is_being_left_sees_it_at_once() -> None:
+    class SlowToLeave(Source):
+        async def stream(self, _camera: Camera) -> AsyncGenerator[bytes]:
+            try:
+                async for picture in super().stream(_camera):
+                    yield picture
+            finally:
+                await asyncio.sleep(1)
+
+    async def again() -> None:
+        source = SlowToLeave(0.2)
+        cameras = SiteCameras(site(), Runtime(), source.stream)
+        await look(cameras, HALL, 1)
+        await asyncio.sleep(5.5)
+        async with asyncio.timeout(1):
+            assert await look(cameras, HALL, 2) == [0, 1]
+
+    run(again())
+
+
+def test_a_camera_that_floods_us_with_pictures_is_read_no_faster_than_we_bear() -> None:
+    picture = b"\xff\xd8\xff\xda\x00\x02" + b"\x01" * 200 + b"\xff\xd9"
+
+    async def flood() -> None:
+        reader, shown = asyncio.StreamReader(), list[bytes]()
+        reader.feed_data(picture * (4_000_000 // len(picture)))
+        reader.feed_eof()
+        begun = asyncio.get_running_loop().time()
+        with contextlib.suppress(TemporaryFailure):
+            async for one in camera.newest(reader, camera.FRAME):
+                shown.append(one)
+        assert asyncio.get_running_loop().time() - begun >= 0.24
+        assert set(shown) == {picture}
+        assert len(shown) <= 4_000_000 / camera.READ + 1  # the newest of each look
+
+    run(flood())
+
+
+def test_a_name_that_no_machine_can_have_is_told_in_words() -> None:
+    with pytest.raises(TemporaryFailure, match="cannot be found by its name"), camera.in_words("the camera"):
+        "gate..example".encode("idna")
+
+
 def test_a_place_without_a_camera_says_so() -> None:
     cameras = SiteCameras(site(), Runtime(), Source(1).stream)
     assert cameras.has(GATE)

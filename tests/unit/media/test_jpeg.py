@@ -52,6 +52,7 @@ def test_a_picture_that_was_cut_short_is_left_out() -> None:
         b"<html>Please sign in</html>",
         b"\xff\xd8\xff\xe0\x00\x10" + b"\x00" * 50,
         b"\xff\xd8\xff\xda\x00\x02\x01",
+        b"\xff\xd8\xff\xd9",
         b"\xff",
     ],
 )
@@ -75,3 +76,4 @@ def test_noise_raises_nothing_else() -> None:
         for found in Scan(LIMIT).feed(noise):
             assert found.startswith(b"\xff\xd8")
             assert found.endswith(b"\xff\xd9")
+            assert len(found) >= 100

@@ -224,7 +224,10 @@ def test_absolute_addresses_and_named_codecs_are_understood() -> None:
     assert found.microphone is None
 
 
-@pytest.mark.parametrize("sdp", ["", "m=audio", SDP.replace("a=sendonly", ""), SDP.replace(" 97 0", " 97")])
+BEYOND = "m=audio 0 RTP/AVP 300\r\na=rtpmap:300 PCMU/8000\r\na=control:x\r\na=sendonly\r\n"  #: of seven bits
+
+
+@pytest.mark.parametrize("sdp", ["", "m=audio", SDP.replace("a=sendonly", ""), SDP.replace(" 97 0", " 97"), BEYOND])
 def test_a_device_without_a_loudspeaker_for_us_is_told(sdp: str) -> None:
     with pytest.raises(Malformed, match="no loudspeaker"):
         describe(sdp, URL)
