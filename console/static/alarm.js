@@ -5,6 +5,8 @@ import { fill, find, make, texts } from "/static/vorab.js";
 
 export const SHAPES = { "life-safety": "◆", high: "▲", medium: "●", low: "○" };  // never by colour alone
 
+const NOTICES = 5;  // more at once hide the screen, and none of them is read
+
 let alarms = [];  // the most urgent first
 let shown = null;  // the id of the one that the page shows
 const silenced = new Map();  // id → the rank at which it was silenced: sounds again when it becomes more urgent
@@ -25,7 +27,7 @@ export function update(found, selected) {
   const ids = new Set(found.map((one) => one.id));
   for (const id of [...silenced.keys(), ...aside, ...notices.keys()]) if (!ids.has(id)) forget(id);
   const fresh = found.filter((one) => !before.has(one.id));
-  fresh.forEach(notify);
+  fresh.slice(0, NOTICES).reverse().forEach(notify);  // the most urgent comes last, and on top
   const present = found.find((one) => one.id === selected);
   if (!present) return fresh.length || before.has(selected) ? found.find((one) => !aside.has(one.id))?.id ?? null : null;
   return fresh.find((one) => one.rank > present.rank)?.id ?? null;
@@ -34,6 +36,10 @@ export function update(found, selected) {
 function forget(id) {
   silenced.delete(id);
   aside.delete(id);
+  withdraw(id);
+}
+
+function withdraw(id) {
   notices.get(id)?.close();
   notices.delete(id);
 }
@@ -76,6 +82,8 @@ export function drawBand(selected) {
 /** A second line only: it may be off, or hidden by a full screen. */
 function notify(alarm) {
   if (!("Notification" in window) || Notification.permission !== "granted") return;
+  const [oldest] = notices.keys();
+  if (notices.size >= NOTICES) withdraw(oldest);
   try {
     const body = `${alarm.place.join(" › ")}\n${alarm.status}`;
     const notice = new Notification(`${alarm.priority_name}: ${alarm.what}`, {

@@ -9,10 +9,13 @@ import * as talk from "/static/talk.js";
 import { ask, clock, fill, find, make, showLink, startBar, texts, whenSignedOut } from "/static/vorab.js";
 
 const SILENT_AFTER_MS = 12_000;  // the server beats every 5 s
+const RENEW_MS = 1_000;  // everything is read anew no more often
+const OPEN_LISTED = 500, RESOLVED_LISTED = 200;  // as the API does; a browser draws no more of them in time
 const STEADY_MS = 700;  // nobody means to take what has just jumped under his finger
 
 const incidents = new Map();  // id → as the API lists it
 const drawn = new Map();  // id → the row, and of what it was drawn
+const told = new Set();  // ids of the alarms of which the worker knows that they are shown
 const waiting = new Map();  // "incident meaning" → what was clicked, until the incident has moved
 let selected = null;
 let isPicked = false;  // by a person, or by an alarm; until then the most urgent one is shown
@@ -22,6 +25,9 @@ let worker = null;
 let isGone = true;  // there is no stream
 let heardAt = 0;
 let isLoading = false;
+let isStale = false;  // there is more than we know
+let loadedAt = 0;
+let more = 0;  // open ones that are not listed
 let isSignedOut = false;
 let isLossSilenced = false;
 let threadAsked = 0;
@@ -42,10 +48,10 @@ function startWorker() {
 }
 
 const HEARD = {
-  beat: heard,
-  incident: ({ incident }) => { heard(); changed(incident); },
+  beat: () => { heard(); isStale ||= more > 0; },
+  incidents: ({ incidents: found }) => { worker.postMessage({ drawn: true }); heard(); changed(found); },
   touched: () => { heard(); showThreadSoon(); },
-  resync: () => { heard(); load().catch(lost); },
+  resync: () => { heard(); told.clear(); isStale = true; watch(); },
   lost: ({ isClosed }) => { isGone = isClosed; lost(); },
   shift: ({ status }) => { shift.beaten(status); },
   tick: () => { worker.postMessage({ alive: true }); tick(); },
@@ -56,12 +62,13 @@ async function load() {
     ask("GET", "/incidents?state=open"), ask("GET", "/incidents?state=resolved"), ask("GET", "/people"),
   ]);
   ahead = Date.parse(open.now) - Date.now();
+  const present = open.more ? incidents.get(selected) : null;  // it may be one of those that are not listed
   incidents.clear();
   drawn.clear();
+  if (present && isOpen(present)) incidents.set(selected, present);
   for (const incident of [...resolved.incidents, ...open.incidents]) incidents.set(incident.id, incident);
   if (!incidents.has(selected)) [selected, isPicked] = [null, false];
-  find("more").hidden = open.more === 0;
-  find("more").textContent = fill(texts.more, { count: open.more });
+  more = open.more;
   drawPeople(people);
   show();
   showThread();
@@ -82,28 +89,42 @@ function lost() {
 }
 
 async function watch() {
-  if (isLoading || isSignedOut || (!isGone && Date.now() - heardAt < SILENT_AFTER_MS)) return;
-  isLoading = true;
-  if (heardAt) lost();
+  const isHeard = !isGone && Date.now() - heardAt < SILENT_AFTER_MS;
+  if (isLoading || isSignedOut || (isHeard && !(isStale && Date.now() - loadedAt > RENEW_MS))) return;
+  [isLoading, isStale] = [true, false];
+  if (!isHeard) told.clear();
+  if (heardAt && !isHeard) lost();
   try {
-    worker.postMessage({ follow: await load() });
+    worker.postMessage({ follow: await load() });  // from where we read: what came meanwhile comes again
     isGone = false;
     heard();
   } catch {
+    isStale = true;
     lost();  // the next tick tries again
   } finally {
-    isLoading = false;
+    [isLoading, loadedAt] = [false, Date.now()];
   }
 }
 
 // --- the lists -------------------------------------------------------------------------------------------------------
 
-function changed(incident) {
-  incidents.set(incident.id, incident);
-  for (const key of waiting.keys()) if (key.startsWith(incident.id)) waiting.delete(key);
+function changed(found) {
+  for (const incident of found) {
+    incidents.set(incident.id, incident);
+    told.delete(incident.id);
+    for (const key of waiting.keys()) if (key.startsWith(incident.id)) waiting.delete(key);
+  }
   show();
-  if (incident.id === selected) showThreadSoon();
-  find("news").textContent = `${incident.priority_name}: ${incident.what}, ${incident.place.at(-1) ?? incident.subject}: ${incident.status}`;
+  if (found.some((one) => one.id === selected)) showThreadSoon();
+  const news = found.reduce((one, other) => (other.rank >= one.rank ? other : one));
+  find("news").textContent = `${news.priority_name}: ${news.what}, ${news.place.at(-1) ?? news.subject}: ${news.status}`;
+}
+
+/** How many of these are not listed any more: all but the one that is looked at. */
+function leftOut(list) {
+  const gone = list.filter((one) => one.id !== selected);
+  for (const { id } of gone) for (const known of [incidents, drawn, told]) known.delete(id);
+  return gone.length;
 }
 
 const isOpen = (incident) => incident.state !== "resolved";
@@ -122,7 +143,10 @@ function listed() {
 }
 
 function show() {
-  const [open, resolved] = listed();
+  const [allOpen, allResolved] = listed();
+  const [open, resolved] = [allOpen.slice(0, OPEN_LISTED), allResolved.slice(0, RESOLVED_LISTED)];
+  more += leftOut(allOpen.slice(OPEN_LISTED));  // until all is read anew, at the next beat
+  leftOut(allResolved.slice(RESOLVED_LISTED));
   const alarms = open.filter(isAlarm);
   const urgent = alarm.update(alarms, selected);
   if (urgent) jump(urgent);
@@ -132,9 +156,16 @@ function show() {
   }
   fillRows("open", open);
   fillRows("resolved", resolved);
+  find("open-count").textContent = open.length + more || "";
+  find("resolved-count").textContent = resolved.length || "";
+  find("more").hidden = more === 0;
+  find("more").textContent = fill(texts.more, { count: more });
   find("quiet").hidden = open.length > 0;
   find("nothing-resolved").hidden = resolved.length > 0;
-  for (const one of alarms) worker.postMessage({ shown: one.id });
+  for (const one of alarms.filter(({ id }) => !told.has(id))) {
+    told.add(one.id);
+    worker.postMessage({ shown: one.id });
+  }
   tick();
 }
 
@@ -147,7 +178,6 @@ function jump(id) {
 /** Only what has changed is drawn anew: a row stays the same while a finger is on it. */
 function fillRows(id, list) {
   const rows = list.map(row);
-  find(`${id}-count`).textContent = rows.length || "";
   if (rows.length === find(id).children.length && rows.every((one, at) => one === find(id).children[at])) return;
   const focused = document.activeElement?.dataset?.id;
   find(id).replaceChildren(...rows);
@@ -440,6 +470,9 @@ let shiftShown = "";
 
 /** With the shift alarms come and go. */
 function shiftChanged() {
-  if (shiftShown !== (shiftShown = shift.desk())) show();
+  if (shiftShown !== (shiftShown = shift.desk())) {
+    told.clear();
+    show();
+  }
   showState();
 }

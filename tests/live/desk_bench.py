@@ -17,7 +17,7 @@ from typing import Any
 import uvicorn
 from msgspec.structs import replace
 from PIL import Image, ImageDraw
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from console import ports, signin
 from console.app import create
@@ -27,7 +27,7 @@ from deploy.site.load import load
 from deploy.store import inbox, outbox
 from deploy.store.apply import read, take
 from deploy.store.store import open_reader, open_store
-from deploy.store.tables import pictures
+from deploy.store.tables import incidents, journal, pictures
 from deploy.store.transaction import Transaction, World
 from deploy.wake import Ringer
 from notifiers import delivery
@@ -50,6 +50,7 @@ from vorab.model import (
     breach_id,
     incident_id,
 )
+from vorab.wire import INCIDENT, pack, unpack
 from workflows.directory.stub import SiteDirectory
 
 AIRPORT = Path(__file__).parents[2] / "deploy/sites/airport"
@@ -216,6 +217,22 @@ class Desk:
                 outbox.write(tx, message, delivery.after_status(message.row, receipt, tx.at))
             tx.close()
         return incident_id(breach.id)
+
+    def storms(self, incident: IncidentId, many: int, *, name: str = "storm") -> None:
+        """So many more like this one, all at once."""
+        with self.store.begin() as connection:
+            row = connection.execute(select(incidents).where(incidents.c.id == incident)).mappings().one()
+            line = connection.execute(select(journal).where(journal.c.incident == incident)).mappings().first()
+            assert line is not None
+            body = unpack(row["body"], INCIDENT)
+            ids = [IncidentId(f"{name}-{number}") for number in range(many)]
+            rows = [
+                {**row, "id": one, "breach": one, "code": one, "body": pack(replace(body, id=one, code=one))}
+                for one in ids
+            ]
+            connection.execute(insert(incidents), rows)
+            line = {key: value for key, value in line.items() if key != "number"}
+            connection.execute(insert(journal), [{**line, "incident": one, "id": one} for one in ids])
 
     def clears(self, incident: IncidentId) -> None:
         with self.store.begin() as connection:

@@ -372,3 +372,27 @@ def test_a_shown_alarm_is_confirmed_before_the_server_gives_it_up(desk: Desk, pa
     assert now() < began + 10 * SECOND
     states = [one.state for one in desk.reader.messages(incident) if one.channel == "desktop"]
     assert states == ["delivered"]
+
+
+def test_in_a_storm_the_page_lists_five_hundred_and_says_how_many_more_and_shows_life_safety_first(
+    desk: Desk, page: Page
+) -> None:
+    confirmed: list[str] = []
+    page.context.on("request", lambda asked: confirmed.append(asked.url) if asked.url.endswith("/seen") else None)
+    start_shift(page, desk)
+    door = desk.raises("door-held-open", "gate-b12-door")
+    expect(page.locator("#open .row")).to_have_count(1)
+    for number in range(5):
+        desk.storms(door, 400, name=f"storm{number}")  # few enough to come one by one
+        eventually(lambda count=number: len(desk.reader.changed(0, 10**6) or []) == 400 * count + 401)
+    desk.storms(door, 1500, name="flood")  # and so many that the page must read anew
+    expect(page.locator("#more")).to_have_text("And 3001 more of lower urgency.", timeout=20_000)
+    expect(page.locator("#open-count")).to_have_text("3501")
+    expect(page.locator("#open .row")).to_have_count(500)
+    desk.raises("aed-taken", "aed-b-cabinet", 5, **AED)
+    expect(page.locator("#band-what")).to_contain_text("AED", timeout=5_000)
+    expect(page.locator("#open .row").first).to_contain_text("AED")
+    take(page)
+    desk.contact_hears("click")
+    expect(page.locator("#thread .head")).to_have_class(re.compile("taken"))
+    assert len(confirmed) < 5_000  # some for each alarm that was listed

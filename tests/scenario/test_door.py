@@ -4,7 +4,7 @@ On a Monday at noon: Ana (French) is on duty at terminal 1, Cem (German) at term
 """
 
 from tests.airport import JPEG, Airport
-from vorab.model import State
+from vorab.model import DAY, State
 from vorab.testing.phones import Line
 
 
@@ -266,7 +266,7 @@ def test_pictures_and_links_are_kept_no_longer_than_the_log(airport: Airport) ->
     assert airport.reader.jpeg(incident) == JPEG
     cem.and_replies(cem.code)
     airport.goes_down()
-    airport.passes(minutes=31 * 24 * 60)
+    airport.clock.advance(31 * DAY)
     airport.comes_back()
     airport.passes(seconds=20)
     cem.receives_sms("Danke")
