@@ -372,7 +372,7 @@ def press(page: Page, device: str, button: str) -> None:
 
 @pytest.mark.parametrize("page", ["light"], indirect=True)
 def test_the_demo_with_one_door_taken_and_one_not(demo: dict[str, str], page: Page) -> None:
-    """docs/pictures/desk.png and phones.png are copies of what this test leaves in screenshots/."""
+    """The simulator and the desk with one door taken and one not, light and dark."""
     page.goto(demo["console"])
     page.get_by_label("Secret").fill(demo["secret"])
     page.get_by_role("button", name="Sign in").click()
