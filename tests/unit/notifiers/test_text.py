@@ -383,6 +383,12 @@ def test_a_desk_reads_one_line_with_all_its_letters() -> None:
     assert "\n" not in text
 
 
+@pytest.mark.parametrize("language", sorted(WORDS))
+def test_a_desk_has_a_button_and_is_not_told_to_reply_with_a_code(language: str) -> None:
+    text = TEXTS.render(Purpose.REQUEST, "desktop", language, HELD_OPEN, LIMITS["desktop"]).text
+    assert HELD_OPEN.code not in text
+
+
 # --- why he -----------------------------------------------------------------------------------------------------------
 
 
