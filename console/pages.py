@@ -29,7 +29,8 @@ def routes(app: FastAPI, desk: Desk) -> None:
     def page(name: str, request: Request) -> Response:
         words = desk.spoken(request).words
         template = environment.get_template(f"{name}.html")
-        return Response(template.render(shared, page=name, t=words.pages, lang=words.language), media_type="text/html")
+        texts = words.pages | ({"line_ends": words.line_ends()} if name == "desk" else {})
+        return Response(template.render(shared, page=name, t=texts, lang=words.language), media_type="text/html")
 
     @app.get("/sign-in", dependencies=[desk.right("public")])
     async def sign_in(request: Request) -> Response:

@@ -69,6 +69,15 @@ class Words:
             return f"{code}{gap}{phrase(rest, self.language, sentences.PHRASES)}"
         return phrase(text, self.language, sentences.PHRASES)
 
+    def line_ends(self) -> dict[str, str]:
+        """Why an open line to a loudspeaker may end, in English as it comes on its data channel: in this language."""
+        known = [three[0] for three in sentences.PHRASES]
+        ends = [text.format("the loudspeaker") for text in known if text.startswith("{} ") and text.count("{}") == 1]
+        ends += [
+            f"the loudspeaker: {text}" for text in known if text.startswith(("an answer", "answers", "what answers"))
+        ]
+        return {text: self.phrase(text) for text in ends}
+
     # --- a breach -----------------------------------------------------------------------------------------------------
 
     def headline(self, breach: Breach) -> str:

@@ -36,7 +36,10 @@ async function connect(incident) {
   const peer = new RTCPeerConnection({ iceServers: [] });
   Object.assign(line, { peer, pushes: peer.createDataChannel("ptt"), voice: new Audio() });
   line.voice.autoplay = true;
-  line.pushes.addEventListener("message", ({ data }) => close(fill(texts.talk_ended, { reason: String(data).replace(/^ended: /, "") })));
+  line.pushes.addEventListener("message", ({ data }) => {
+    const reason = String(data).replace(/^ended: /, "");
+    close(fill(texts.talk_ended, { reason: texts.line_ends[reason] ?? reason }));
+  });
   peer.addEventListener("track", (event) => { line.voice.srcObject = new MediaStream([event.track]); });
   peer.addEventListener("connectionstatechange", () => {
     if (line?.peer === peer && ["failed", "closed"].includes(peer.connectionState)) close(texts.talk_lost);

@@ -122,7 +122,7 @@ def test_every_value_has_its_word(language: str) -> None:
 def test_pages_and_scripts_use_no_text_that_is_missing() -> None:
     sources = [path.read_text() for kind in ("pages/*.html", "static/*.js") for path in FOLDER.glob(kind)]
     used = {name for source in sources for name in re.findall(r"\b(?:t|texts)\.([a-z_]+)\b", source)}
-    assert used - {key for _, table in every_table() for key in table} == set()
+    assert used - {key for _, table in every_table() for key in table} == {"line_ends"}  # made of PHRASES
 
 
 @others
@@ -403,3 +403,19 @@ def test_what_comes_from_outside_is_only_ever_text(language: str, text: str) -> 
     assert reason(text, language) is not None
     assert text in spoken.receipt("sms", "failed", f"x{text}", False)
     assert text in spoken.line(Rated(PersonId(f"x{text}"), 3))
+
+
+@others
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "the loudspeaker says nothing",
+        "the loudspeaker breaks off its answer",
+        "the loudspeaker cannot be reached, or the connection broke",
+        "the loudspeaker: answers that nobody asked for",
+    ],
+)
+def test_why_an_open_line_has_ended_is_known_to_the_page_in_its_language(language: str, reason: str) -> None:
+    said = words(language).line_ends()[reason]
+    assert said != reason
+    assert "loudspeaker" not in said
