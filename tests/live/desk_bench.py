@@ -231,8 +231,8 @@ class Desk:
                 for one in ids
             ]
             connection.execute(insert(incidents), rows)
-            line = {key: value for key, value in line.items() if key != "number"}
-            connection.execute(insert(journal), [{**line, "incident": one, "id": one} for one in ids])
+            kept = {key: value for key, value in line.items() if key != "number"}
+            connection.execute(insert(journal), [{**kept, "incident": one, "id": one} for one in ids])
 
     def clears(self, incident: IncidentId) -> None:
         with self.store.begin() as connection:
