@@ -88,7 +88,8 @@ class _Feed:
             try:
                 async with contextlib.aclosing(self._open()) as pictures:
                     await self._show(pictures)
-            except TemporaryFailure as failure:
+            except Exception as error:  # whatever a camera says: those who look are told
+                failure = error if isinstance(error, TemporaryFailure) else f"the camera: {type(error).__name__}"
                 tries = 0 if self._was_shown else tries
                 if tries or not self._number:
                     self._now(self._picture, str(failure))

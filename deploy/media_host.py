@@ -7,6 +7,7 @@ address, with the secret of this start.  Everything about one loudspeaker happen
 import asyncio
 import contextlib
 import hmac
+import logging
 import secrets
 import signal
 import time
@@ -37,6 +38,8 @@ from vorab.site import Intercom
 INSTRUCTION_S = 600.0  #: a recorded instruction is played for so long, if nobody joins
 AGAIN_S = 2.0  #: until a loudspeaker that broke off is tried again while it is to play something
 STOP_WITHIN_S = 2
+
+log = logging.getLogger("vorab.media")
 
 
 class Conversation:
@@ -294,3 +297,4 @@ async def _note(inbox: Inbox, item: InboxItem) -> None:
             await asyncio.to_thread(inbox.put, [item], at)
             return
         await asyncio.sleep(1)
+    log.error("it is not in the thread that somebody spoke at %s: the store does not answer", item.body["place"])
