@@ -1,5 +1,8 @@
 """Opening the store, `contact.db` on one machine, and bringing it up to date before it is used."""
 
+import contextlib
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,10 @@ from deploy.store.prepared import Prepared
 from deploy.store.tables import cursors, desks, incidents, opt_outs
 from vorab.model import SECOND, Instant, PersonId, Span
 
-BUSY_MS = 5_000  #: a writer waits this long for another one
+BUSY_S = 5.0  #: a writer waits this long for another one
+#: From one try to the next.  SQLite's own waiting grows to 100 ms, and then misses the moments that a busy contact
+#: leaves to others: in a storm a click took seconds, or did not come through at all.
+TRIES_EVERY_S = 0.001
 
 
 def open_store(path: Path) -> Engine:
@@ -18,7 +24,9 @@ def open_store(path: Path) -> Engine:
 
     Contact folds the write-ahead log back beside its commits (`deploy.log.sqlite.fold`), so that none has to wait.
     """
-    engine = _sqlite(path, "BEGIN IMMEDIATE", "journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=0")
+    engine = _sqlite(
+        path, "BEGIN IMMEDIATE", "journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=0", "busy_timeout=0"
+    )
     with engine.begin() as connection:
         migrate(connection)
     return engine
@@ -39,12 +47,19 @@ def _sqlite(path: Path, begin: str, *pragmas: str) -> Engine:
     @event.listens_for(engine, "connect")
     def set_up(connection: Any, _: object) -> None:
         connection.isolation_level = None  # the driver leaves BEGIN to us
-        for pragma in (f"busy_timeout={BUSY_MS}", *pragmas):
+        for pragma in (f"busy_timeout={BUSY_S * 1000:.0f}", *pragmas):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def begin_transaction(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        deadline = time.monotonic() + BUSY_S
+        driver: Any = connection.connection.dbapi_connection
+        while time.monotonic() < deadline:
+            with contextlib.suppress(sqlite3.OperationalError):  # another one writes
+                driver.execute(begin)
+                return
+            time.sleep(TRIES_EVERY_S)
+        connection.exec_driver_sql(begin)  # raises
 
     return engine
 

@@ -1,5 +1,6 @@
 """Every store passes these: SQLite always, PostgreSQL when there is one."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -413,3 +414,28 @@ def test_lines_that_the_sealer_did_not_reach_yet_are_no_fault(store: Engine) -> 
         assert connection.scalar(select(func.count()).select_from(text("audit")).where(text("seal IS NULL"))) == 2
         assert audit.seal(connection) == 2
         assert audit.seal(connection) == 0
+
+
+def test_who_only_clicks_gets_his_turn_beside_one_who_writes_without_a_pause(tmp_path: Path) -> None:
+    """As contact does in a storm; a click that had to wait for SQLite's own patience took seconds."""
+    busy, desk = open_store(tmp_path / "contact.db"), open_store(tmp_path / "contact.db")
+    stop, written = threading.Event(), threading.Event()
+
+    def write() -> None:
+        while not stop.is_set():
+            with busy.begin() as connection:
+                set_cursor(connection, "busy", 1)
+                written.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    written.wait()
+    for number in range(20):
+        with desk.begin() as connection:
+            set_cursor(connection, "desk", number)
+    stop.set()
+    writer.join()
+    with desk.connect() as connection:
+        assert cursor(connection, "desk") == 19
+    busy.dispose()
+    desk.dispose()
