@@ -219,5 +219,6 @@ def _write_site(folder: Path, takings: int, breaches: int, base_url: str) -> Non
     (folder / "rules/rules.yaml").write_text(
         "too-warm:\n  watch: { type: probe }\n  when: { temperature: { above: 26 °C } }\n  priority: high\n"
         "  respond: guard\n"
-        "aed-taken:\n  watch: { type: cabinet }\n  when: taken\n  priority: life-safety\n  respond: rescue\n  latch: true\n"
+        "aed-taken:\n  watch: { type: cabinet }\n  when: taken\n  priority: life-safety\n  respond: rescue\n"
+        "  latch: true\n"
     )
