@@ -151,9 +151,12 @@ class Exchange:
         return [entry for entry in found if entry.kind == kind]
 
     def call(self) -> None:
-        """Hands what is to be told to our webhooks; each is tried once, as Twilio does."""
+        """Hands what is to be told to our webhooks; each is tried once, as Twilio does.  By any number of threads."""
         while self._webhooks:
-            url, form, then = self._webhooks.popleft()
+            try:
+                url, form, then = self._webhooks.popleft()
+            except IndexError:  # another thread has it
+                return
             answer = self.post(url, form, self.signature(url, form)) if self.post else None
             if then:
                 with self.changed:

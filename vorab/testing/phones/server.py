@@ -41,6 +41,7 @@ IDLE_S = 60.0  #: a connection without a request
 HANG_S = 30.0  #: how long a request that is never answered is held
 TICK_S = 0.01
 HEARTBEAT_S = 5.0
+WEBHOOKS = 4  #: called at the same time
 
 _PHRASES = {200: "OK", 201: "Created", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden"}
 #: The page loads nothing from elsewhere and runs no script but its own.
@@ -104,7 +105,7 @@ def serve(
     server = Server(world, (host, port), people)
     if smtp_port is not None:
         server.postman = smtp.listen(world, host, smtp_port)
-    for name, work in (("requests", _serve), ("time", _settle), ("webhooks", _call)):
+    for name, work in (("requests", _serve), ("time", _settle), *[("webhooks", _call)] * WEBHOOKS):
         threading.Thread(target=work, args=(server,), name=f"phones-{name}", daemon=True).start()
     return server
 
