@@ -10,6 +10,7 @@ from vorab.ports import HttpClient
 from vorab.site import Camera, Place, Site
 
 WITHIN_S = 3.0  #: for a picture; contact keeps e-mails waiting no longer for it
+STARTS_WITHIN_S = 30.0  #: the media process, which may just be starting when the first alarm comes
 SNAPSHOT_S = 1.5  #: of that, where the camera has a stream as well
 
 
@@ -33,6 +34,7 @@ class SiteScene:
         intercom = self._intercoms.get(place.id)
         if intercom is None or not intercom.instruction:
             return False
+        self._media.wait(STARTS_WITHIN_S)
         self._media.ask("POST", "/instructions", [("place", place.id)])
         return True
 

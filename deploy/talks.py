@@ -1,6 +1,9 @@
 """Asking the media process (deploy.media_host): to talk at a place, or to play what is recorded for it."""
 
 import asyncio
+import contextlib
+import socket
+import time
 from collections.abc import Sequence
 
 import msgspec
@@ -19,7 +22,8 @@ class Media:
     """The media process as others reach it; every call may block for seconds."""
 
     def __init__(self, found: Runtime, http: HttpClient) -> None:
-        self._url = f"http://127.0.0.1:{found.media_port}"
+        self._port = found.media_port
+        self._url = f"http://127.0.0.1:{self._port}"
         self._is_there = found.media_port is not None
         self._headers = {SECRET: found.media_secret}
         self._http = http
@@ -27,6 +31,14 @@ class Media:
     @property
     def is_there(self) -> bool:
         return self._is_there
+
+    def wait(self, within_s: float) -> None:
+        """Until the process listens, so long at the most."""
+        deadline = time.monotonic() + within_s
+        while self._is_there and time.monotonic() < deadline:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self._port), 1):
+                return
+            time.sleep(0.2)
 
     def ask(self, method: str, path: str, form: Sequence[tuple[str, str]] = ()) -> bytes:
         """Raises Malformed for what it does not understand, TemporaryFailure in its words."""

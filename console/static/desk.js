@@ -172,6 +172,7 @@ function show() {
 /** Another one is shown, without a person's doing. */
 function jump(id) {
   [selected, isPicked, jumpedAt] = [id, true, Date.now()];
+  setTimeout(showWaiting, STEADY_MS);
   showThread();
 }
 
@@ -366,7 +367,7 @@ const button = (meaning) => find(meaning === "taken" ? "take" : "done");
 
 async function answer(meaning) {
   const incident = incidents.get(selected);
-  if (!incident || !isOpen(incident) || button(meaning).hidden || button(meaning).disabled || Date.now() - jumpedAt < STEADY_MS) return;
+  if (!incident || !isOpen(incident) || button(meaning).hidden || button(meaning).disabled || isJumping()) return;
   isPicked = true;
   const key = `${incident.id} ${meaning}`;
   const click = waiting.get(key) ?? { id: shift.uuid() };  // a repeated click is the same one
@@ -382,10 +383,13 @@ async function answer(meaning) {
   }
 }
 
+/** Nobody has had the time to read it, and nobody's finger is meant for it. */
+const isJumping = () => Date.now() - jumpedAt < STEADY_MS;
+
 function showWaiting() {
   for (const [meaning, text] of [["taken", texts.take], ["done", texts.done]]) {
     const isWaiting = waiting.has(`${selected} ${meaning}`);
-    button(meaning).disabled = isWaiting;
+    button(meaning).disabled = isWaiting || isJumping();
     button(meaning).firstElementChild.textContent = isWaiting ? texts.sending : text;
   }
 }

@@ -1,5 +1,6 @@
 """E-mail to a real mail server: taken, refused, slow, cut off, and with a certificate of its own making."""
 
+import asyncio
 import gc
 import socket
 import ssl
@@ -54,7 +55,15 @@ def server(postman: Postman, **more: Any) -> Iterator[int]:
     try:
         yield port
     finally:
+        asyncio.run_coroutine_threadsafe(_served(), controller.loop).result()
         controller.stop()
+
+
+async def _served() -> None:
+    """Whoever came, and perhaps left again, has been dealt with: aiosmtpd stops without waiting for them."""
+    await asyncio.sleep(0.05)
+    if others := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(others, timeout=5)
 
 
 def send(port: int, host: str = "127.0.0.1", **changes: Any) -> Receipt:
