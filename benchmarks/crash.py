@@ -1,10 +1,10 @@
 """Capture and contact are killed with SIGKILL, at random moments and at every named commit point, while messages flow.
 
-500 readings a second (200 with voice) through Mosquitto, 5 % of them breaching, each breach another sensor whose name is
-in the text; 200 recipients, each asked by all of `--channels` at once; a provider that takes 150 ms to answer.
-Afterwards: every reading that the broker acknowledged to its publisher is in the log, every breaching one was shown by a
-handset (sms), was heard on a telephone that was picked up (voice), and came to an open desk (desktop); waiting counts
-as lost.
+500 readings a second (200 with voice) through Mosquitto, 5 % of them breaching, each breach another sensor whose name
+is in the text; 200 recipients, each asked by all of `--channels` at once; a provider that takes 150 ms to answer.
+Afterwards: every reading that the broker acknowledged to its publisher is in the log, every breaching one was shown by
+a handset (sms), was heard on a telephone that was picked up (voice), and came to an open desk (desktop); waiting
+counts as lost.
 Goal: lost 0; a duplicate in at most one of 60 kills, one, and listed by the product; work in flight in at least 80 % of
 the kills.
 """
