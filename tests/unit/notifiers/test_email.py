@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as runs
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from pydantic import ValidationError
@@ -154,6 +155,7 @@ def test_what_cannot_be_encoded_is_replaced() -> None:
     assert plain(sent(notification("a\ud800\n\nb\udfff"))) == "b?\n"
 
 
+@runs(deadline=None)
 @given(st.text(max_size=200), st.text(max_size=50))
 def test_whatever_the_text_and_the_id_it_is_one_message_to_one_person(text: str, name: str) -> None:
     message = sent(notification(text, id=name, incident=name))

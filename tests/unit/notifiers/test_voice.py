@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as runs
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from pydantic import ValidationError
@@ -415,6 +416,7 @@ def test_a_hostile_text_is_only_ever_spoken(call: Call, text: str) -> None:
         assert all(character.isprintable() for character in told_.said)
 
 
+@runs(deadline=None)
 @given(st.text(max_size=300), st.text(max_size=30))
 def test_any_text_is_well_formed(text: str, name: str) -> None:
     world = PhoneWorld(Clock())
