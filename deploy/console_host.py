@@ -23,7 +23,7 @@ from deploy import runtime
 from deploy.cameras import SiteCameras
 from deploy.simulator import TAKEN_WITHIN_S, Publisher, Simulator, live
 from deploy.site.load import load
-from deploy.store.apply import RUNG, names
+from deploy.store.message import RUNG, names
 from deploy.store.outbox import notification_of
 from deploy.store.store import open_reader, open_store
 from deploy.store.tables import audit, desks, inbox, incidents, journal, links, outbox, pictures
