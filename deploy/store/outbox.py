@@ -169,7 +169,8 @@ PICTURE_WITHIN = Span(3 * SECOND)  #: so long a message that can show the pictur
 
 def _picture(tx: Transaction, notification: Notification) -> tuple[bytes, Instant]:
     """The picture of the place, if the channel can show it; and until when it is worth waiting for."""
-    if notification.purpose is not Purpose.REQUEST or not tx.world.channels[notification.channel].shows_pictures:
+    channel = tx.world.channels.get(notification.channel)  # None: it has left the site since the message was ordered
+    if notification.purpose is not Purpose.REQUEST or channel is None or not channel.shows_pictures:
         return b"", tx.at
     found = _PICTURE.run(tx.connection, {"incident": notification.incident}).fetchone()
     if found is None:

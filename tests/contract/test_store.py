@@ -175,6 +175,16 @@ def test_without_a_free_sender_the_message_is_ready_and_is_claimed_later(store: 
         assert outbox.due(tx) == []
 
 
+def test_a_message_whose_channel_has_left_the_site_is_not_stuck(store: Engine) -> None:
+    with Open(store, senders=0) as tx:
+        take(tx, breach())
+    with Open(store, at=Instant(NOON + SECOND)) as tx:
+        tx.world = replace(tx.world, channels={})
+        (message,) = outbox.due(tx)
+        assert outbox.claim(tx, message) == ""
+        assert len(tx.claims) == 1, "the sender finds out, and the person is asked another way"
+
+
 def test_what_is_late_is_withdrawn_and_told(store: Engine) -> None:
     with Open(store, senders=0) as tx:
         take(tx, breach())
