@@ -124,8 +124,8 @@ class Contact:
         errand: Callable[[Callable[[], None]], None] | None = None,
     ) -> None:
         limits = {settings.name: settings.limits for settings in site.channels}
-        self._world = World(directory, site.zone, channels, limits, texts, link, scene.sees if scene else _is_blind)
-        self._scene, self._errand = scene, errand or send
+        self._world = World(directory, site.zone, channels, limits, texts, link, scene)
+        self._errand = errand or send
         self._connection, self._breaches, self._clock = store.connect(), breaches, clock
         self._send, self._changed, self._count = send, changed, count
         self._heard: queue.SimpleQueue[Heard] = queue.SimpleQueue()
@@ -308,20 +308,25 @@ class Contact:
                 case HangUp(channel=name, provider_id=provider_id):
                     channel: Any = self._world.channels[name]
                     channel.hang_up(provider_id)
-                case Picture(place=place):
-                    self._heard.put(Heard(errand, self._at(place, "picture")))
-                case Instruct(place=place):
-                    self._at(place, "instruct")
+                case Picture(place=name):
+                    self._heard.put(Heard(errand, self._scene.picture(self._place(name))))
+                case Instruct(place=name):
+                    self._scene.instruct(self._place(name))
         except Exception as error:
             reason = str(error) if isinstance(error, TemporaryFailure) else f"{type(error).__name__}: {error}"
             self._heard.put(Heard(errand, failure=reason))
 
-    def _at(self, place: PlaceId, what: str) -> bytes:
-        found = self._world.directory.place(place)
-        if found is None or self._scene is None:
-            raise TemporaryFailure(f"nothing can be seen or said at {place}")
-        done: bytes = getattr(self._scene, what)(found)
-        return done
+    @property
+    def _scene(self) -> Scene:
+        """There is one: else no errand would be about a place."""
+        assert self._world.scene is not None
+        return self._world.scene
+
+    def _place(self, name: PlaceId) -> Place:
+        found = self._world.directory.place(name)
+        if found is None:
+            raise TemporaryFailure(f"{name} is not in the directory any more")
+        return found
 
     def _look(self, look: Look) -> Receipt | None:
         """Raises TemporaryFailure, also for a channel that cannot be asked."""
@@ -386,6 +391,8 @@ def _take_in(tx: Transaction, heard: Heard) -> None:
             balance.report(tx, drawn_up)
         case Heard(job=Picture(incident=incident), value=value, failure=failure):
             _keep_picture(tx, incident, value if isinstance(value, bytes) else b"", failure)
+        case Heard(job=Instruct(incident=incident), failure=failure):
+            tx.note("instruction not played", incident, failure)
         case Heard(job=job):
             log.warning("%s: %s", type(job).__name__, heard.failure)
 
@@ -396,10 +403,6 @@ def _keep_picture(tx: Transaction, incident: IncidentId, jpeg: bytes, failure: s
     tx.connection.execute(_KEEP_PICTURE, values)
     tx.connection.execute(_WAITS_NO_MORE, {"incident": incident, "at": tx.at})
     tx.note("picture kept" if jpeg else "no picture", incident, digest or failure)
-
-
-def _is_blind(_place: Place) -> bool:
-    return False
 
 
 def _sent(tx: Transaction, claim: Claim, receipt: Receipt) -> None:

@@ -93,7 +93,10 @@ class Cabinet(Device):
 
 
 class Cameras:
-    """Implements vorab.ports.Scene: every place with a camera shows the same."""
+    """Implements vorab.ports.Scene: every place with a camera shows the same; what plays at which is kept."""
+
+    def __init__(self) -> None:
+        self.plays: list[str] = []
 
     def sees(self, place: Place) -> bool:
         return place.camera is not None
@@ -102,7 +105,9 @@ class Cameras:
         return JPEG
 
     def instruct(self, place: Place) -> bool:
-        return place.intercom is not None and bool(place.intercom.instruction)
+        has_one = place.intercom is not None and bool(place.intercom.instruction)
+        self.plays += [place.id] * has_one
+        return has_one
 
 
 class Page:
@@ -150,6 +155,7 @@ class Airport:
         self.down = False  #: no process of ours runs
         self.sends = True  #: False: what came of handing a message over dies with the process
         self.dead: set[str] = set()  #: devices that say nothing of their own accord any more
+        self.cameras = Cameras()
         self.looks = False  #: somebody has started the shift at the desk, and looks
         self._queue: list[tuple[bytes, bytes, int]] = []
         self._clicked = 0
@@ -184,7 +190,7 @@ class Airport:
             self.clock,
             self._job,
             link=links.maker(b"the key of the airport", CONSOLE),
-            scene=Cameras(),
+            scene=self.cameras,
             errand=lambda errand: errand(),
         )
         self.contact.turn()

@@ -158,14 +158,20 @@ def _opened(tx: Transaction, breach: Breach) -> Opened:
     if not ladder:
         tx.note("nobody can be asked", breach.id, f"the site has no response {breach.respond!r}")
     opened = Opened(breach, _code(tx, incident_id(breach.id)), ladder, *_told_besides(tx, breach))
-    place = tx.world.directory.place_of(breach.subject)
-    if place is not None and tx.world.sees(place):
-        incident = incident_id(breach.id)
+    _look_and_speak(tx, incident_id(breach.id), breach)
+    return opened
+
+
+def _look_and_speak(tx: Transaction, incident: IncidentId, breach: Breach) -> None:
+    """After the commit a picture of the place is taken; of life safety its loudspeaker may have something to say."""
+    scene, place = tx.world.scene, tx.world.directory.place_of(breach.subject)
+    if scene is None or place is None:
+        return
+    if scene.sees(place):
         tx.connection.execute(_AWAIT_PICTURE, {"incident": incident, "at": tx.at})
         tx.errands.append(Picture(incident, place.id))
-    if place is not None and place.intercom and breach.priority is Priority.LIFE_SAFETY:
-        tx.errands.append(Instruct(incident_id(breach.id), place.id))
-    return opened
+    if breach.priority is Priority.LIFE_SAFETY:
+        tx.errands.append(Instruct(incident, place.id))
 
 
 def _told_besides(tx: Transaction, breach: Breach) -> tuple[list[str], dict[PersonId, list[str]]]:

@@ -13,8 +13,8 @@ from deploy.store.store import looking, opted_out
 from deploy.store.tables import journal
 from notifiers.text import Texts
 from vorab.model import Incident, IncidentId, Instant, Notification, PersonId, PlaceId
-from vorab.ports import Channel, Directory
-from vorab.site import Limits, Place
+from vorab.ports import Channel, Directory, Scene
+from vorab.site import Limits
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ class World(Struct, frozen=True):
     limits: Mapping[str, Limits]  #: by channel
     texts: Texts
     link: Callable[[IncidentId, PersonId], Link] | None = None  #: None = there are no pages behind links
-    sees: Callable[[Place], bool] = lambda _: False  #: whether a picture can be had of this place
+    scene: Scene | None = None  #: None = nothing can be seen or said anywhere
 
 
 class Claim(Struct, frozen=True):

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from sqlalchemy import select
 
+from deploy.store.tables import audit
 from tests.airport import Airport
+from vorab.errors import TemporaryFailure
 from vorab.model import MINUTE, SECOND, Meaning, Rung, Span, State
 from vorab.ports import InboxItem
-from vorab.site import Site
+from vorab.site import Place, Site
 from vorab.testing.phones import Fault, Line
 from vorab.testing.phones.world import Reports
 
@@ -206,6 +209,20 @@ def test_a_picture_and_the_instruction_come_with_it(airport: Airport) -> None:
     assert picture is not None
     assert picture.taken_at is not None
     assert len(picture.sha256) == 64
+    assert airport.cameras.plays == ["aed-b"]
+
+
+def test_an_instruction_that_cannot_be_played_is_written_down_and_keeps_nobody_waiting(
+    airport: Airport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_place: Place) -> bool:
+        raise TemporaryFailure("the loudspeaker does not answer")
+
+    monkeypatch.setattr(airport.cameras, "instruct", fails)
+    taken(airport)
+    with airport.store.connect() as connection:
+        lines = connection.execute(select(audit.c.what, audit.c.detail)).all()
+    assert ("instruction not played", "the loudspeaker does not answer") in [tuple(line) for line in lines]
 
 
 @pytest.mark.parametrize("fault", ["silent", "battery", "tamper"])

@@ -26,6 +26,7 @@ from notifiers.http import Client
 from notifiers.sms import Settings, Sms
 from tests.unit.console.conftest import ACCOUNT, HASHED, TEXTS, Browser
 from tests.unit.console.conftest import TOKEN as AUTH_TOKEN
+from vorab.errors import TemporaryFailure
 from vorab.model import (
     DAY,
     HOUR,
@@ -105,6 +106,19 @@ def site(folder: Path, gate: str = "Gate B12", ana: str = "Ana") -> Site:
     )
 
 
+class Everywhere:
+    """A camera at every place; contact is not there to fetch the picture."""
+
+    def sees(self, place: Place) -> bool:
+        return True
+
+    def picture(self, place: Place) -> bytes:
+        raise TemporaryFailure("not asked here")
+
+    def instruct(self, place: Place) -> bool:
+        return False
+
+
 class Street:
     """A console over a real store, and contact's hands."""
 
@@ -118,7 +132,7 @@ class Street:
         settings = {"account_sid": ACCOUNT, "auth_token": AUTH_TOKEN, "sender": "+33639989999"}
         sms = Sms(Settings.model_validate(settings), Client())
         self.link = maker(b"k" * 32, "http://localhost")
-        self._world = World(directory, self.site.zone, {"sms": sms}, {}, TEXTS, link=self.link, sees=lambda _: True)
+        self._world = World(directory, self.site.zone, {"sms": sms}, {}, TEXTS, self.link, Everywhere())
         self.reader = StoreReader(self._read_only, directory)
         self.app, _ = create(
             ports.Outside(
