@@ -23,7 +23,7 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -194,16 +194,7 @@ def _run(
         flow = Flow(mosquitto.port, rate, subjects)
         flow.start()
         plan = schedule(kills)
-        in_flight = done = 0
-        for number, (process, where) in enumerate(plan, 1):
-            if flow.stop.is_set() or not flow.is_alive():
-                break
-            acknowledged = _kill(running[process], where, chance, flow)
-            done += 1
-            in_flight += _was_in_flight(process, data, acknowledged)
-            running[process].environment.pop("VORAB_CRASH", None)
-            running[process].start()
-            print(f"kill {number} of {kills}: {process} at {where}", file=sys.stderr)
+        in_flight = list(_kills(plan, running, data, chance, flow))
         flow.stop.set()
         flow.join()
         if flow.fault:
@@ -213,21 +204,37 @@ def _run(
         ]
         shown = _await_shown(world, desk, channels, expected)
         lost_readings = _missing_in_log(data / "capture.db", flow.acknowledged)
+    done = len(in_flight)
+    result: dict[str, float] = {"kills": done, "readings": flow.acknowledged, "breaches": len(expected)}
+    result |= _sums(expected, shown, lost_readings, _listed_duplicates(data / "contact.db"))
+    result["in_flight_share"] = round(sum(in_flight) / max(done, 1), 3)
+    return result, [f"{process} at {where}" for process, where in plan[:done]]
+
+
+def _kills(
+    plan: list[tuple[str, str]], running: dict[str, Child], data: Path, chance: random.Random, flow: Flow
+) -> Iterator[bool]:
+    """Kills as planned, while messages flow; of each whether work was in flight."""
+    for number, (process, where) in enumerate(plan, 1):
+        if flow.stop.is_set() or not flow.is_alive():
+            return
+        yield _was_in_flight(process, data, _kill(running[process], where, chance, flow))
+        running[process].environment.pop("VORAB_CRASH", None)
+        running[process].start()
+        print(f"kill {number} of {len(plan)}: {process} at {where}", file=sys.stderr)
+
+
+def _sums(expected: list[str], shown: dict[str, list[str]], lost_readings: int, listed: set[str]) -> dict[str, float]:
+    """What was lost, in all and by channel; what was shown or heard twice (at the desk each is looked for once)."""
     counts = {channel: collections.Counter(found) for channel, found in shown.items()}
     lost = {channel: sum(name not in counted for name in expected) for channel, counted in counts.items()}
     twice = [(name, count - 1) for counted in counts.values() for name, count in counted.items() if count > 1]
-    listed = _listed_duplicates(data / "contact.db")
-    result: dict[str, float] = {
-        "kills": done,
-        "readings": flow.acknowledged,
-        "breaches": len(expected),
+    return {
         "lost": sum(lost.values()) + lost_readings,
-        **({f"lost_{channel}": count for channel, count in lost.items()} if len(channels) > 1 else {}),
+        **({f"lost_{channel}": count for channel, count in lost.items()} if len(lost) > 1 else {}),
         "duplicates": sum(count for _, count in twice),
         "duplicates_listed": sum(count for name, count in twice if name in listed),
-        "in_flight_share": round(in_flight / max(done, 1), 3),
     }
-    return result, [f"{process} at {where}" for process, where in plan[:done]]
 
 
 def _kill(child: Child, where: str, chance: random.Random, flow: Flow) -> int:

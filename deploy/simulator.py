@@ -9,6 +9,7 @@ import json
 import os
 import random
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -90,14 +91,14 @@ class Message(Struct, frozen=True):
     retained: bool = False
 
 
-class Kind:
+class Kind(ABC):
     """What devices of one type say, and which buttons they have."""
 
     actions: ClassVar[dict[str, str]]  #: name → label
 
+    @abstractmethod
     def press(self, thing: Thing, action: str) -> list[Message]:
         """Something happens to the device; what it publishes of it."""
-        raise NotImplementedError
 
     def begins(self, thing: Thing) -> list[Message]:
         """What it publishes when it, or its bridge, has connected."""
@@ -107,9 +108,9 @@ class Kind:
         """What it publishes from time to time by itself."""
         return []
 
+    @abstractmethod
     def shown(self, thing: Thing) -> tuple[str, bool]:
         """Its state in words, and whether that is alarming."""
-        raise NotImplementedError
 
     def is_well(self, thing: Thing) -> bool:
         return not thing.is_on and not thing.is_dead
