@@ -2,6 +2,7 @@
 
 /usr/bin/python3 gstreamer_camera.py PORT FILE: rtsp://127.0.0.1:PORT/cam, digest authentication as ana with the secret
 `p%40ss: /word`; what is said to it stands in FILE, 16 bits, 8 kHz.  Only Debian's own Python has the bindings.
+Each track ends in a `tee`: a source whose track nobody has asked for would fail, and take the loudspeaker with it.
 """
 # mypy: ignore-errors
 # The bindings exist only in Debian's Python.
@@ -19,8 +20,9 @@ USER, PASSWORD = "ana", "p%40ss: /word"
 SEEN = (
     "( videotestsrc is-live=true pattern=ball ! video/x-raw,width=640,height=480,framerate=15/1 "
     "! x264enc tune=zerolatency speed-preset=ultrafast key-int-max=15 ! video/x-h264,profile=baseline "
-    "! rtph264pay name=pay0 pt=96 config-interval=1 "
-    "audiotestsrc is-live=true wave=ticks ! audio/x-raw,rate=8000,channels=1 ! mulawenc ! rtppcmupay name=pay1 pt=0 )"
+    "! tee allow-not-linked=true ! rtph264pay name=pay0 pt=96 config-interval=1 "
+    "audiotestsrc is-live=true wave=ticks ! audio/x-raw,rate=8000,channels=1 ! mulawenc "
+    "! tee allow-not-linked=true ! rtppcmupay name=pay1 pt=0 )"
 )
 SAID = (
     '( capsfilter caps="application/x-rtp, media=audio, payload=0, clock-rate=8000, encoding-name=PCMU" '
