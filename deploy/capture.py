@@ -19,7 +19,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from deploy import runtime
-from deploy.log.sqlite import Checkpoint, Counts, Reader, SqliteLog
+from deploy.log.sqlite import Checkpoint, Reader, SqliteLog
 from deploy.site.load import load
 from deploy.stop import Stop
 from deploy.wake import POLL_S, Bell, Ringer
@@ -28,7 +28,7 @@ from ingest.normalise import RECENT, Normaliser, filters
 from rules.engine import Engine
 from rules.ruleset import RuleSet, unpack
 from vorab.errors import ConfigurationError, Corrupt, Malformed
-from vorab.model import SECOND, Instant, PersonId, Quarantined, Record, Replayed, RulesChanged, Span
+from vorab.model import SECOND, Counts, Instant, PersonId, Quarantined, Record, Replayed, RulesChanged, Span
 from vorab.site import Broker, Site
 
 UNTIL_EVERY = SECOND

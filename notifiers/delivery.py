@@ -48,6 +48,7 @@ class Row(Struct, frozen=True, kw_only=True):
     expires_at: Instant
     lease_until: Instant | None = None
     fence: int = 0  #: of the newest claim: an answer to an older one is only a report
+    owner: int | None = None  #: of several processes, the one that made it
     attempts: int = 0  #: calls made
     lookups: int = 0  #: unknown: lists that did not show it; sent: times it was asked for without a report
     first_sent_at: Instant | None = None

@@ -29,11 +29,14 @@ class Engine:
     9:59 and arrives after a battery level of 10:00 is still news.
     """
 
-    def __init__(self, ruleset: RuleSet) -> None:
-        """Nothing is heard yet.  Raises ConfigurationError for rules that are not fit to run."""
+    def __init__(self, ruleset: RuleSet, rules_hash: str = "") -> None:
+        """Nothing is heard yet.  Raises ConfigurationError for rules that are not fit to run.
+
+        `rules_hash`: of the whole set, where these are only the rules of one partition.
+        """
         if found := problems(ruleset):
             raise ConfigurationError("; ".join(found))
-        self._index = Index(ruleset)
+        self._index = Index(ruleset, rules_hash)
         self._retired: dict[Key, Watch] = {}  #: of rules that were taken away while raised, should they come back
         self._found: list[Breach] = []
 
@@ -349,14 +352,14 @@ class Engine:
 
     # --- other rules --------------------------------------------------------------------------------------------------
 
-    def change(self, ruleset: RuleSet) -> "Engine":
+    def change(self, ruleset: RuleSet, rules_hash: str = "") -> "Engine":
         """The engine under other rules.  What it finds by the change itself comes with the record that tells of it.
 
         A rule that decides as before keeps its watches.  A new or changed one warms up, muted, for the longest span it
         names; what is broken then is raised with its true onset, and what was raised before stays raised until then.
         A rule that is gone clears what it had raised.  Raises ConfigurationError.
         """
-        new = Engine(ruleset)
+        new = Engine(ruleset, rules_hash)
         old = self._index
         same = {key for key, watcher in new._index.watchers.items() if _decides_as(watcher, old.watchers.get(key))}
         new._found = self._found
@@ -414,9 +417,9 @@ class Engine:
         return checkpoint.pack(self._known())
 
     @classmethod
-    def restore(cls, ruleset: RuleSet, data: bytes) -> "Engine":
+    def restore(cls, ruleset: RuleSet, data: bytes, rules_hash: str = "") -> "Engine":
         """Raises Corrupt for bytes that are no checkpoint of these rules."""
-        engine = cls(ruleset)
+        engine = cls(ruleset, rules_hash)
         known = checkpoint.unpack(data)
         if known.rules_hash != engine.ruleset_hash:
             raise Corrupt(f"a checkpoint of rule set {known.rules_hash}, not of {engine.ruleset_hash}")

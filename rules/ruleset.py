@@ -23,6 +23,7 @@ class Watched(Struct, frozen=True, array_like=True):
     gateway: SensorId | None = None  #: the sensor that tells whether its gateway is online
     life_safety: bool = False  #: its lane
     readers: list[SensorId] = field(default_factory=list)  #: the badge readers beside it
+    zone: str = ""  #: its place's; decides the partition (rules.partition)
 
 
 class Rule(Struct, frozen=True, array_like=True, kw_only=True):

@@ -110,20 +110,11 @@ class Replayed(Struct, frozen=True, array_like=True, tag="again"):
 
     id: str  #: of the person's command; one is appended once
     by: PersonId
+    #: On Kafka alone: ingest, run and ordinal of each message that was understood after all.
+    settled: list[tuple[str, Instant, int]] = []
 
 
 Command = RulesChanged | Replayed
-
-
-class Record(Struct, frozen=True, array_like=True):
-    """One append to the log.  Applied in this order: commands, readings, until."""
-
-    ingest: str  #: the name of the ingest in the site file
-    run: Instant  #: when this ingest was started; with `ordinal` it names a message
-    readings: list[Reading] = []
-    until: Instant | None = None  #: all that this ingest received up to then stands above this or in this record
-    commands: list[Command] = []
-    life_safety: bool = False  #: the lane
 
 
 class Quarantined(Struct, frozen=True):
@@ -136,6 +127,27 @@ class Quarantined(Struct, frozen=True):
     received_at: Instant
     retained: bool = False
     packet_id: int = 0
+
+
+class Counts(Struct, frozen=True, array_like=True):
+    """Of one run of an ingest, so far (law 2)."""
+
+    received: int = 0  #: PUBLISH packets, by the packet reader
+    duplicates: int = 0
+    ignored: int = 0
+
+
+class Record(Struct, frozen=True, array_like=True):
+    """One append to the log.  Applied in this order: commands, readings, until."""
+
+    ingest: str  #: the name of the ingest in the site file
+    run: Instant  #: when this ingest was started; with `ordinal` it names a message
+    readings: list[Reading] = []
+    until: Instant | None = None  #: all that this ingest received up to then stands above this or in this record
+    commands: list[Command] = []
+    life_safety: bool = False  #: the lane
+    quarantined: list[Quarantined] = []  #: on Kafka alone: one machine's log keeps them in a table of its own
+    counts: Counts | None = None  #: on Kafka alone, beside an `until`: of all that this run received up to then
 
 
 # --- rules ------------------------------------------------------------------------------------------------------------

@@ -101,6 +101,13 @@ class Broker(Struct, frozen=True):
     tls: bool = False
 
 
+class KafkaLog(Struct, frozen=True):
+    """The readings log of a site on many machines; without one, it is a file of capture's."""
+
+    servers: list[str]  #: host:port of the brokers to begin with
+    partitions: int = 8  #: of each of the two topics; a worker refuses another number
+
+
 class Limits(Struct, frozen=True):
     """Messages one person may get on one channel, in any window of this length (law 8).  Life safety has its own."""
 
@@ -132,5 +139,8 @@ class Site(Struct, frozen=True):
     rules_hash: str
     templates: dict[str, str] = field(default_factory=dict)  #: "sms/en/request.txt" → the operator's own text
     retain: Span = Span(30 * 24 * 3600 * 1_000_000)  #: log kept at the least
+    log: KafkaLog | None = None
+    store: str = ""  #: postgresql://…, with its password; "" = the file contact.db
+    workers: int = 1  #: how many `vorab run` starts for the ordinary lane; there is always one for life safety
     demo: bool = False
     folder: str = ""  #: where it was read from; for plans and recordings

@@ -16,21 +16,13 @@ from msgspec import Struct
 
 from vorab import crash, wire
 from vorab.errors import ConfigurationError, Corrupt
-from vorab.model import Breach, Instant, Priority, Quarantined, Record, Replayed
+from vorab.model import Breach, Counts, Instant, Priority, Quarantined, Record, Replayed
 
 SCHEMA = Path(__file__).with_name("schema.sql")
 FOLD_EVERY_S = 1.0
 WAL_PAGES = 16 * 1024  #: 64 MB; beyond, the writer folds the last of them itself, so that the next commit starts afresh
 KEPT_CHECKPOINTS = 2
 HOUSEKEEPING_ROWS = 500  #: deleted at once: a short transaction
-
-
-class Counts(Struct, frozen=True):
-    """Of one run of an ingest, so far (law 2)."""
-
-    received: int = 0  #: PUBLISH packets, by the packet reader
-    duplicates: int = 0
-    ignored: int = 0
 
 
 class Checkpoint(Struct, frozen=True):

@@ -147,6 +147,17 @@ class Channel(BaseModel):
     )
 
 
+class Log(Entry):
+    """The readings log on Apache Kafka, for a site that one machine is too small for."""
+
+    model_config = ConfigDict(title="log")
+
+    kafka: list[Annotated[str, Field(pattern=r"^[\w.:\[\]-]+:\d{1,5}$")]] = Field(
+        min_length=1, description="host:port of brokers; the others are found through them."
+    )
+    partitions: int = Field(8, ge=1, le=512, description="Chosen once, with `vorab kafka init`; more workers idle.")
+
+
 class SiteFile(Entry):
     """Name, time zone, languages, brokers and channels of one site."""
 
@@ -165,6 +176,11 @@ class SiteFile(Entry):
         default_factory=dict, description="Ingest → broker.  None in a demo: it starts its own, and calls it main."
     )
     channels: dict[Id, Channel] = Field(default_factory=dict, description="Channel → its settings.")
+    log: Log | None = Field(None, description="None: a file on this machine, written by capture.")
+    store: str = Field(
+        "", description="postgresql://USER:PASSWORD@HOST/DATABASE as env:NAME or file:PATH; empty: a file."
+    )
+    workers: int = Field(1, ge=0, le=64, description="With Kafka: how many of them `vorab run` starts here.")
     retain: SpanText = Field(Span(30 * 86_400_000_000), description="The log is kept at least this long.")
 
 

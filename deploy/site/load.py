@@ -26,7 +26,7 @@ from notifiers.text import check as check_texts
 from rules.ruleset import hash_of, pack
 from vorab.errors import ConfigurationError
 from vorab.model import Span
-from vorab.site import Broker, ChannelSettings, Limits, Site
+from vorab.site import Broker, ChannelSettings, KafkaLog, Limits, Site
 
 _TEMPLATE_BYTES = 20_000
 
@@ -155,6 +155,9 @@ def _site(folder: Path, files: _Files) -> Site | None:
         rules_hash=hash_of(rules),
         templates=_texts(folder, files.templates),
         retain=Span(file.retain),
+        log=KafkaLog(file.log.kafka, file.log.partitions) if file.log else None,
+        store=_store(folder, files.site, file),
+        workers=file.workers,
         demo=demo,
         folder=str(folder.resolve()),
     )
@@ -214,6 +217,17 @@ def _brokers(folder: Path, document: Document, file: SiteFile) -> list[Broker]:
         )
         for ingest, each in file.brokers.items()
     ]
+
+
+def _store(folder: Path, document: Document, file: SiteFile) -> str:
+    """The address of PostgreSQL.  It and Kafka come together: workers on many machines share no file."""
+    if bool(file.store) != (file.log is not None):
+        missing, there = ("store", "log") if file.log else ("log", "store")
+        document.fault((there,), f"'{missing}' is missing: Kafka and PostgreSQL are used together, or neither")
+    found = secret(folder, document, ("store",), file.store, False) if file.store else ""
+    if found and not found.startswith("postgresql://"):
+        document.fault(("store",), "what it names does not begin with postgresql://")
+    return found
 
 
 def _channel(folder: Path, document: Document, name: str, channel: Channel, demo: bool) -> ChannelSettings:

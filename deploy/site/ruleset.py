@@ -39,6 +39,7 @@ def ruleset(documents: list[Document], surroundings: Surroundings) -> RuleSet:
                 gateway=sensor.gateway,
                 life_safety=sensor.type.life_safety,
                 readers=surroundings.readers(sensor),
+                zone=next((place.id for place in reversed(surroundings.around(sensor)) if place.kind == "zone"), ""),
             )
             for sensor in surroundings.sensors.values()
         },

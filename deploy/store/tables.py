@@ -73,16 +73,26 @@ journal = Table(
 )
 Index("journal_of", journal.c.incident, journal.c.event)
 
-#: Edges that came before their predecessor wait here; normally empty.
+#: On one machine: edges that came before their predecessor wait here; normally empty.  On PostgreSQL the workers put
+#: every edge here, and it stays.
 breaches = Table(
     "breaches",
     metadata,
     Column("id", String, primary_key=True),
     Column("edge", Integer, primary_key=True),
-    Column("state", String, nullable=False),  # waiting; suppressed, or overtaken by a later edge after that
+    # new, then applied; waiting; suppressed, or overtaken by a later edge after that
+    Column("state", String, nullable=False),
     Column("reason", String, nullable=False, server_default=""),
     Column("at", BigInteger, nullable=False),
     Column("body", LargeBinary, nullable=False),
+    Column("urgent", Boolean, nullable=False, server_default="0"),  # of life safety: taken first
+)
+Index(
+    "breaches_new",
+    breaches.c.urgent,
+    breaches.c.at,
+    sqlite_where=text("state = 'new'"),
+    postgresql_where=text("state = 'new'"),
 )
 
 outbox = Table(
@@ -104,6 +114,7 @@ outbox = Table(
     Column("expires_at", BigInteger, nullable=False),
     Column("lease_until", BigInteger),
     Column("fence", Integer, nullable=False, server_default="0"),
+    Column("owner", BigInteger),  # of several contact processes, the one that is sending it
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("lookups", Integer, nullable=False, server_default="0"),  # lists that did not show it
     Column("first_sent_at", BigInteger),

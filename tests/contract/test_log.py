@@ -9,11 +9,12 @@ import pytest
 from msgspec.structs import replace
 
 from deploy.cli.records import readings
-from deploy.log.sqlite import Checkpoint, Counts, Reader, SqliteLog, open_reader
+from deploy.log.sqlite import Checkpoint, Reader, SqliteLog, open_reader
 from vorab.errors import ConfigurationError, Corrupt
 from vorab.model import (
     Breach,
     BreachId,
+    Counts,
     Edge,
     Instant,
     PersonId,

@@ -8,14 +8,14 @@ from msgspec.structs import replace
 from sqlalchemy import select, text
 
 from deploy.balance import RULE, Balance, Sum, balance, report
-from deploy.log.sqlite import Counts, SqliteLog
+from deploy.log.sqlite import SqliteLog
 from deploy.store.apply import suppress, take
 from deploy.store.store import open_store, set_cursor
 from deploy.store.tables import incidents, journal
 from deploy.store.transaction import Transaction, World
 from notifiers.text import Texts
 from tests.small_site import DOOR, NOON, breach, rung, small_site
-from vorab.model import SECOND, Edge, Instant, Quarantined, Reading, Record, ResponseId
+from vorab.model import SECOND, Counts, Edge, Instant, Quarantined, Reading, Record, ResponseId
 from vorab.site import Response, Site
 from workflows.directory.stub import SiteDirectory
 
