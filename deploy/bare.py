@@ -292,10 +292,11 @@ class Kafka:
             raise
 
     def stop(self) -> None:
-        """Those that run, one after the other: two at once would leave no quorum to say goodbye to."""
+        """One after the other; the last of three is killed: it would wait for a quorum to say goodbye to."""
         for broker in self._brokers:
+            alone = len(self._brokers) > 1 and broker is self._brokers[-1]
             if broker.process:
-                broker.process.end(signal.SIGTERM)
+                broker.process.end(signal.SIGKILL if alone else signal.SIGTERM)
 
     def kill(self, number: int = 0) -> None:
         """SIGKILL; what it has acknowledged it must know when it comes back."""
@@ -418,7 +419,7 @@ class Postgres:
     def create_database(self, name: str) -> None:
         """Empty, if it is not there."""
         with psycopg.connect(self.url_of("postgres"), autocommit=True) as connection:
-            if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone():
+            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
     def _create(self, programs: Path, data: Path) -> None:
