@@ -32,19 +32,19 @@ GOAL_US, GOAL_RATIO = 6.5, 8.0
 
 RULES = """\
 too-warm:
-  watch: { type: climate }
+  watch: { type: probe }
   when: { temperature: { above: 26 °C } }
   priority: high
   respond: guard
   action: Look
 too-dry-or-damp:
-  watch: { type: climate }
+  watch: { type: probe }
   when: { humidity: { outside: 20..80 % } }
   priority: low
   respond: guard
   action: Look
 battery-low:
-  watch: { type: climate }
+  watch: { type: probe }
   when: { battery: { below: 15 % } }
   priority: low
   respond: guard
