@@ -3,6 +3,7 @@
 The JSON Schemas and the reference page are made from these.  What needs more than one file to judge stands in `load`.
 """
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -16,6 +17,7 @@ SpanText = Annotated[int, BeforeValidator(span), WithJsonSchema(SPAN_SCHEMA)]
 
 ID = r"^[^\W_][\w.:-]*$"
 PLACE_ID = r"^[^\W_][\w.:-]*(/[\w.:-]+)*$"
+SERVER = r"([A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9a-fA-F:.]+\]):[0-9]{1,5}"
 Id = Annotated[str, Field(pattern=ID, max_length=64)]
 PlaceName = Annotated[str, Field(pattern=PLACE_ID, max_length=64)]
 
@@ -42,8 +44,15 @@ def _sentence(value: object) -> object:
     return value
 
 
+def _server(value: object) -> object:
+    if isinstance(value, str) and not (re.fullmatch(SERVER, value) and 0 < int(value.rpartition(":")[2]) < 65536):
+        raise ValueError(f"{value!r}: a server and its port, such as kafka-1.example:9092")
+    return value
+
+
 EVERYBODY = 1000  #: what `count: all` stands for
 LONGEST = 200  #: characters of one sentence of a rule
+Server = Annotated[str, BeforeValidator(_server), WithJsonSchema({"type": "string", "pattern": f"^{SERVER}$"})]
 Words = Annotated[
     list[str],
     BeforeValidator(_words),
@@ -152,9 +161,7 @@ class Log(Entry):
 
     model_config = ConfigDict(title="log")
 
-    kafka: list[Annotated[str, Field(pattern=r"^[\w.:\[\]-]+:\d{1,5}$")]] = Field(
-        min_length=1, description="host:port of brokers; the others are found through them."
-    )
+    kafka: list[Server] = Field(min_length=1, description="host:port of brokers; the others are found through them.")
     partitions: int = Field(8, ge=1, le=512, description="Chosen once, with `vorab kafka init`; more workers idle.")
 
 

@@ -3,6 +3,7 @@
 import contextlib
 from pathlib import Path
 from typing import Any, get_args
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec.structs import replace
@@ -225,9 +226,17 @@ def _store(folder: Path, document: Document, file: SiteFile) -> str:
         missing, there = ("store", "log") if file.log else ("log", "store")
         document.fault((there,), f"'{missing}' is missing: Kafka and PostgreSQL are used together, or neither")
     found = secret(folder, document, ("store",), file.store, False) if file.store else ""
-    if found and not found.startswith("postgresql://"):
-        document.fault(("store",), "what it names does not begin with postgresql://")
+    if found and not _is_database(found):
+        document.fault(("store",), "what it names is no address like postgresql://USER:PASSWORD@HOST/DATABASE")
     return found
+
+
+def _is_database(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "postgresql" and bool(parts.hostname) and len(parts.path) > 1 and parts.port != 0
+    except ValueError:  # the port is no number
+        return False
 
 
 def _channel(folder: Path, document: Document, name: str, channel: Channel, demo: bool) -> ChannelSettings:
