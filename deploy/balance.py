@@ -11,26 +11,29 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from msgspec import Struct
-from msgspec.structs import replace
-from sqlalchemy import select
 
-from deploy.store.apply import take
-from deploy.store.tables import incidents
+from deploy import own_faults
+from deploy.own_faults import Fault
 from deploy.store.transaction import Transaction
-from vorab import wire
-from vorab.model import Breach, Delivery, Edge, Priority, ResponseId, RuleId, SensorId, breach_id
+from vorab.model import Delivery, RuleId, SensorId
 
-RULE, SUBJECT, RESPONSE = RuleId("vorab-balance"), SensorId("vorab"), ResponseId("instruments")
-CAUSE = {
-    "en": "Something on the way was lost or counted twice",
-    "de": "Unterwegs ging etwas verloren oder wurde doppelt gezählt",
-    "fr": "Quelque chose s'est perdu en route ou a été compté deux fois",
-}
-ACTION = {
-    "en": "Compare the sums: vorab log",
-    "de": "Die Summen vergleichen: vorab log",
-    "fr": "Comparer les sommes : vorab log",
-}
+RULE = RuleId("vorab-balance")
+FAULT = Fault(
+    RULE,
+    SensorId("vorab"),
+    what="balance does not close",
+    over="the sums close again",
+    cause={
+        "en": "Something on the way was lost or counted twice",
+        "de": "Unterwegs ging etwas verloren oder wurde doppelt gezählt",
+        "fr": "Quelque chose s'est perdu en route ou a été compté deux fois",
+    },
+    action={
+        "en": "Compare the sums: vorab balance",
+        "de": "Die Summen vergleichen: vorab balance",
+        "fr": "Comparer les sommes : vorab balance",
+    },
+)
 
 Run = tuple[str, int]  #: an ingest, and when it was started
 
@@ -86,43 +89,7 @@ def balance(capture: Path, contact: Path, before: Balance | None = None) -> Bala
 
 def report(tx: Transaction, found: Balance) -> None:
     """A sum that does not close is a fault of its own: an audit line, and an incident if the site says whom to ask."""
-    opened = _open_fault(tx)
-    if found.faults and opened is None:
-        tx.note("balance does not close", SUBJECT, "; ".join(found.faults))
-        if tx.world.directory.response(RESPONSE) is not None:
-            take(tx, _breach(tx, "; ".join(found.faults)))
-    elif not found.faults and opened is not None and opened.edge is not Edge.CLEARED:
-        take(tx, _cleared(tx, opened))
-
-
-def _breach(tx: Transaction, what: str) -> Breach:
-    return Breach(
-        id=breach_id(RULE, SUBJECT, tx.at),
-        number=0,
-        edge=Edge.RAISED,
-        rule=RULE,
-        subject=SUBJECT,
-        onset=tx.at,
-        at=tx.at,
-        priority=Priority.HIGH,
-        respond=RESPONSE,
-        rules_hash="",
-        note=what,
-        cause=CAUSE,
-        action=ACTION,
-    )
-
-
-def _cleared(tx: Transaction, opened: Breach) -> Breach:
-    return replace(opened, number=opened.number + 1, edge=Edge.CLEARED, at=tx.at, note="the sums close again")
-
-
-def _open_fault(tx: Transaction) -> Breach | None:
-    body = tx.connection.scalar(_OPEN_FAULT)
-    return None if body is None else wire.unpack(body, wire.INCIDENT).breach
-
-
-_OPEN_FAULT = select(incidents.c.body).where(incidents.c.resolved_at.is_(None), incidents.c.subject == SUBJECT)
+    own_faults.report(tx, FAULT, found.faults)
 
 
 # --- the sums ---------------------------------------------------------------------------------------------------------
