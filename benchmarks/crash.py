@@ -21,16 +21,14 @@ import shutil
 import signal
 import sqlite3
 import sys
-import threading
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks import site as bench_site
 from benchmarks.desk import Desk, await_console
+from benchmarks.flow import KINDS, Flow, Wall, await_shown, named, numbers, sums
 from benchmarks.latency import await_drained
-from benchmarks.load import Publisher
 from benchmarks.measure import table
 from benchmarks.site import number as number_of
 from console.signin import first_secret
@@ -38,8 +36,8 @@ from deploy import broker, runtime
 from deploy.log.sqlite import open_reader
 from deploy.run import DEMO_ACCOUNT, Child, children, free_port
 from deploy.site.load import load
-from vorab.model import Instant, Quantity, Record
-from vorab.testing.phones import Fault, Line, PhoneWorld, Received, serve
+from vorab.model import Record
+from vorab.testing.phones import Fault, Line, PhoneWorld, serve
 from vorab.testing.phones.outside import post
 
 RECIPIENTS = 200
@@ -47,7 +45,6 @@ RATE, VOICE_RATE = (
     500,
     200,
 )  #: at more the telephones, one process, are on the line for so long that calls find them busy
-BREACH_EVERY = 20  #: 5 %
 PROVIDER_TAKES_S = 0.15
 BREACHES_A_KILL = 150  #: room for the subjects of one kill's time
 #: Where each process is killed, in turn; capture and contact take turns too.
@@ -59,59 +56,6 @@ WHERE = {
         *("contact.after-send", RANDOM, "contact.before-result", RANDOM, "contact.after-result", RANDOM),
     ],
 }
-
-
-@dataclass
-class Flow(threading.Thread):
-    """Publishes evenly until told to stop.  Message n carries n as its illuminance; every twentieth breaches."""
-
-    port: int
-    rate: int
-    subjects: list[str]
-    stop: threading.Event = field(default_factory=threading.Event)
-    sent: int = 0
-    acknowledged: int = 0  #: the first so many messages are the broker's; it acknowledges in order
-    fault: str = ""
-
-    def __post_init__(self) -> None:
-        super().__init__(daemon=True)
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def message(self, number: int) -> tuple[bytes, bytes]:
-        breach, rest = divmod(number, BREACH_EVERY)
-        warm = rest == BREACH_EVERY - 1
-        name = self.subjects[breach] if warm else f"load-{number % 1000}"
-        value = 28.5 if warm else 21.5
-        return f"zigbee2mqtt/{name}".encode(), b'{"temperature":%.1f,"illuminance_lux":%d,"linkquality":90}' % (
-            value,
-            number,
-        )
-
-    def run(self) -> None:
-        publisher = Publisher(self.port, "flow")
-        start = time.monotonic()
-        while not self.stop.is_set() and self.sent // BREACH_EVERY < len(self.subjects) - 1:
-            wanted = int((time.monotonic() - start) * self.rate)
-            if wanted > self.sent:
-                publisher.send([self.message(n) for n in range(self.sent, wanted)])
-                self.sent = wanted
-            self.acknowledged = publisher.collect(0.002)
-        deadline = time.monotonic() + 30
-        while self.acknowledged < self.sent and time.monotonic() < deadline:
-            self.acknowledged = publisher.collect(0.1)
-        expected = [n % 65535 + 1 for n in range(self.acknowledged)]
-        if publisher.acknowledged != expected:
-            self.fault = "the broker did not acknowledge in order: no figure"
-        publisher.close()
-
-
-class Wall:
-    """Wall time in microseconds."""
-
-    def now(self) -> Instant:
-        return Instant(time.time_ns() // 1000)
 
 
 def main(argv: list[str]) -> int:
@@ -199,14 +143,17 @@ def _run(
         flow.join()
         if flow.fault:
             raise SystemExit(flow.fault)
-        expected = [
-            subjects[n // BREACH_EVERY] for n in range(flow.acknowledged) if n % BREACH_EVERY == BREACH_EVERY - 1
-        ]
-        shown = _await_shown(world, desk, channels, expected)
+        expected = flow.expected()
+
+        def look() -> dict[str, list[str]]:
+            shown = {channel: named(list(world.ledger), channel) for channel in channels if channel in KINDS}
+            return shown | ({"desktop": list(desk.frames)} if "desktop" in channels else {})
+
+        shown = await_shown(look, expected)
         lost_readings = _missing_in_log(data / "capture.db", flow.acknowledged)
     done = len(in_flight)
     result: dict[str, float] = {"kills": done, "readings": flow.acknowledged, "breaches": len(expected)}
-    result |= _sums(expected, shown, lost_readings, _listed_duplicates(data / "contact.db"))
+    result |= sums(expected, shown, lost_readings, _listed_duplicates(data / "contact.db"))
     result["in_flight_share"] = round(sum(in_flight) / max(done, 1), 3)
     return result, [f"{process} at {where}" for process, where in plan[:done]]
 
@@ -222,19 +169,6 @@ def _kills(
         running[process].environment.pop("VORAB_CRASH", None)
         running[process].start()
         print(f"kill {number} of {len(plan)}: {process} at {where}", file=sys.stderr)
-
-
-def _sums(expected: list[str], shown: dict[str, list[str]], lost_readings: int, listed: set[str]) -> dict[str, float]:
-    """What was lost, in all and by channel; what was shown or heard twice (at the desk each is looked for once)."""
-    counts = {channel: collections.Counter(found) for channel, found in shown.items()}
-    lost = {channel: sum(name not in counted for name in expected) for channel, counted in counts.items()}
-    twice = [(name, count - 1) for counted in counts.values() for name, count in counted.items() if count > 1]
-    return {
-        "lost": sum(lost.values()) + lost_readings,
-        **({f"lost_{channel}": count for channel, count in lost.items()} if len(lost) > 1 else {}),
-        "duplicates": sum(count for _, count in twice),
-        "duplicates_listed": sum(count for name, count in twice if name in listed),
-    }
 
 
 def _kill(child: Child, where: str, chance: random.Random, flow: Flow) -> int:
@@ -274,40 +208,12 @@ def _was_in_flight(process: str, data: Path, acknowledged: int) -> bool:
 
 
 def _numbers(records: Iterable[tuple[int, Record]]) -> set[int]:
-    found: set[int] = set()
-    for _position, record in records:
-        for reading in record.readings:
-            found.update(int(s.value or 0) for s in reading.samples if s.quantity is Quantity.ILLUMINANCE)
-    return found
+    return {number for _position, record in records for number in numbers(record)}
 
 
 def _missing_in_log(path: Path, acknowledged: int) -> int:
     with contextlib.closing(open_reader(path)) as log:
         return len(set(range(acknowledged)) - _numbers(log.records(1)))
-
-
-def _await_shown(world: PhoneWorld, desk: Desk, channels: list[str], expected: list[str]) -> dict[str, list[str]]:
-    """By channel, the sensors that were shown or heard, once all are there or nothing has moved for 60 s."""
-    best, moved_at = -1, time.monotonic()
-    while True:
-        entries = [entry for entry in list(world.ledger) if not entry.written]
-        shown = {channel: _named(entries, KINDS[channel]) for channel in channels if channel in KINDS}
-        if "desktop" in channels:
-            shown["desktop"] = list(desk.frames)
-        missing = sum(len(set(expected) - set(found)) for found in shown.values())
-        if missing == 0 or time.monotonic() - moved_at > 60:
-            return shown
-        if missing != best:
-            best, moved_at = missing, time.monotonic()
-        time.sleep(0.5)
-
-
-def _named(entries: Iterable[Received], kind: str) -> list[str]:
-    """A call is heard once for each time that it is picked up; what is said twice in it is one."""
-    return [entry.text.split()[0] for entry in entries if entry.kind == kind and entry.text]
-
-
-KINDS = {"sms": "sms", "voice": "call"}
 
 
 def _listed_duplicates(path: Path) -> set[str]:

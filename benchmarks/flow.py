@@ -1,0 +1,120 @@
+"""Readings that flow evenly while something is killed, and what has become of them afterwards."""
+
+import collections
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from benchmarks.load import Publisher
+from vorab.model import Instant, Quantity, Record
+from vorab.testing.phones import Received
+
+BREACH_EVERY = 20  #: 5 %
+GIVE_UP_S = 60.0  #: what has not moved for so long is lost
+KINDS = {"sms": "sms", "voice": "call"}  #: channel → what it is in the phone world's ledger
+
+
+@dataclass
+class Flow(threading.Thread):
+    """Publishes evenly until told to stop.  Message n carries n as its illuminance; every twentieth breaches."""
+
+    port: int
+    rate: int
+    subjects: list[str]  #: sensors; one that begins with vital- speaks in the lane of life safety
+    stop: threading.Event = field(default_factory=threading.Event)
+    sent: int = 0
+    acknowledged: int = 0  #: the first so many messages are the broker's; it acknowledges in order
+    fault: str = ""
+
+    def __post_init__(self) -> None:
+        super().__init__(daemon=True)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def message(self, number: int) -> tuple[bytes, bytes]:
+        breach, rest = divmod(number, BREACH_EVERY)
+        warm = rest == BREACH_EVERY - 1
+        name = self.subjects[breach] if warm else f"load-{number % 1000}"
+        return topic_of(name), state(28.5 if warm else 21.5, number)
+
+    def run(self) -> None:
+        publisher = Publisher(self.port, "flow")
+        start = time.monotonic()
+        while not self.stop.is_set() and self.sent // BREACH_EVERY < len(self.subjects) - 1:
+            wanted = int((time.monotonic() - start) * self.rate)
+            if wanted > self.sent:
+                publisher.send([self.message(n) for n in range(self.sent, wanted)])
+                self.sent = wanted
+            self.acknowledged = publisher.collect(0.002)
+        deadline = time.monotonic() + 30
+        while self.acknowledged < self.sent and time.monotonic() < deadline:
+            self.acknowledged = publisher.collect(0.1)
+        expected = [n % 65535 + 1 for n in range(self.acknowledged)]
+        if publisher.acknowledged != expected:
+            self.fault = "the broker did not acknowledge in order: no figure"
+        publisher.close()
+
+    def expected(self) -> list[str]:
+        """The sensors whose breach the broker has taken, in order."""
+        return self.subjects[: self.acknowledged // BREACH_EVERY]
+
+
+def topic_of(sensor: str) -> bytes:
+    lane = "vital" if sensor.startswith("vital-") else "zigbee2mqtt"
+    return f"{lane}/{sensor}".encode()
+
+
+def state(degrees: float, number: int) -> bytes:
+    """What a sensor says; the number of the message is its illuminance."""
+    return b'{"temperature":%.1f,"illuminance_lux":%d,"linkquality":90}' % (degrees, number)
+
+
+class Wall:
+    """Wall time in microseconds."""
+
+    def now(self) -> Instant:
+        return Instant(time.time_ns() // 1000)
+
+
+def numbers(record: Record) -> set[int]:
+    """Of the messages whose readings stand in it."""
+    samples = (sample for reading in record.readings for sample in reading.samples)
+    return {int(one.value) for one in samples if one.quantity is Quantity.ILLUMINANCE and one.value is not None}
+
+
+def await_shown(look: Callable[[], dict[str, list[str]]], expected: Iterable[str]) -> dict[str, list[str]]:
+    """What `look` finds, sensors by channel, once all are there or nothing has moved for a while."""
+    wanted = set(expected)
+    best, moved_at = -1, time.monotonic()
+    while True:
+        shown = look()
+        missing = sum(len(wanted - set(found)) for found in shown.values())
+        if missing == 0 or time.monotonic() - moved_at > GIVE_UP_S:
+            return shown
+        if missing != best:
+            best, moved_at = missing, time.monotonic()
+        time.sleep(0.5)
+
+
+def named(ledger: Iterable[Received], channel: str) -> list[str]:
+    """The sensors that handsets showed or said.
+
+    A call is heard once for each time that it is picked up; what is said twice in it is one.
+    """
+    kind = KINDS[channel]
+    return [entry.text.split()[0] for entry in ledger if entry.kind == kind and entry.text and not entry.written]
+
+
+def sums(expected: list[str], shown: dict[str, list[str]], lost_readings: int, listed: set[str]) -> dict[str, float]:
+    """What was lost, in all and by channel; what was shown or heard twice (at the desk each is looked for once)."""
+    counts = {channel: collections.Counter(found) for channel, found in shown.items()}
+    lost = {channel: sum(name not in counted for name in expected) for channel, counted in counts.items()}
+    twice = [(name, count - 1) for counted in counts.values() for name, count in counted.items() if count > 1]
+    return {
+        "lost": sum(lost.values()) + lost_readings,
+        **({f"lost_{channel}": count for channel, count in lost.items()} if len(lost) > 1 else {}),
+        "duplicates": sum(count for _, count in twice),
+        "duplicates_listed": sum(count for name, count in twice if name in listed),
+    }
