@@ -378,6 +378,11 @@ RECEIPTS: dict[str, Three] = {
 #: Incidents of our own making, whose rule no operator has written.
 OURS: dict[str, Three] = {
     "vorab-balance": ("The sums do not close", "Die Summen gehen nicht auf", "Les sommes ne concordent pas"),
+    "vorab-workers": (
+        "Sensors are heard, but not judged",
+        "Sensoren werden gehört, aber nicht geprüft",
+        "Les capteurs sont entendus, mais pas évalués",
+    ),
 }
 
 #: What other parts of Vorab say in English and the desk shows; `{}` is anything.

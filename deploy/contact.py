@@ -24,6 +24,7 @@ from deploy.store.prepared import Prepared
 from deploy.store.store import cursor, set_cursor
 from deploy.store.tables import incidents
 from deploy.store.transaction import Claim, Errand, HangUp, Instruct, Link, Look, Picture, Transaction, World
+from deploy.watchdog import Watchdog
 from notifiers import delivery
 from notifiers.delivery import Change
 from notifiers.text import Texts
@@ -104,7 +105,8 @@ class Contact:
 
     `send` runs a job on another thread (a test: at once).  `changed` is called after each commit.  `count` draws up the
     balance of law 2; None = nobody asks for it.  `link` makes the addresses of the pages in messages.  `errand` runs
-    what nobody waits for, on threads of its own, so that a slow camera keeps no message waiting.
+    what nobody waits for, on threads of its own, so that a slow camera keeps no message waiting.  `watchdog` looks
+    after the workers of a site on Kafka; None = there are none.
     """
 
     def __init__(
@@ -122,12 +124,14 @@ class Contact:
         link: Callable[[IncidentId, PersonId], Link] | None = None,
         scene: Scene | None = None,
         errand: Callable[[Callable[[], None]], None] | None = None,
+        watchdog: Watchdog | None = None,
     ) -> None:
         limits = {settings.name: settings.limits for settings in site.channels}
         self._world = World(directory, site.zone, channels, limits, texts, link, scene)
         self._errand = errand or send
         self._connection, self._breaches, self._clock = store.connect(), breaches, clock
         self._send, self._changed, self._count = send, changed, count
+        self._watchdog = watchdog
         self._heard: queue.SimpleQueue[Heard] = queue.SimpleQueue()
         self._senders = SENDERS
         self._busy = 0  #: jobs that have not come back
@@ -241,6 +245,8 @@ class Contact:
                 set_cursor(connection, "breaches", breaches[-1][0])
             if ahead.outbox is not None and ahead.outbox <= now:
                 tx.each(outbox.due(tx), _advance, _put_off_message)
+            if self._watchdog is not None and now >= self._watchdog.due:
+                tx.each([self._watchdog], _look_after_workers, _look_later)
             tx.close()
             if now >= self._tidy_at:
                 self._tidy_at = Instant(now + HOUR)
@@ -351,12 +357,14 @@ class Contact:
         polls = [self._poll_due(name, ahead) for name in self._poll_at]
         count_at = self._count_at if self._count is not None else None
         seal_at = self._seal_at if ahead.unsealed is not None else None
+        look_at = self._watchdog.due if self._watchdog is not None else None
         if self._is_quiet(now):
             return self._quiet_until  # or when the poll is back: it will ring
         for_senders = (
             (ahead.outbox, count_at, *polls) if self._busy < SENDERS - RESERVED else ()
         )  # a free one will ring
-        return min([at for at in (ahead.wake, seal_at, *for_senders) if at is not None], default=Instant(now + MINUTE))
+        dues = [at for at in (ahead.wake, seal_at, look_at, *for_senders) if at is not None]
+        return min(dues, default=Instant(now + MINUTE))
 
 
 # --- what is done with one item, and with one that cannot be ----------------------------------------------------------
@@ -439,6 +447,14 @@ def _move(tx: Transaction, message: Message, change: Change) -> None:
     tell = outbox.write(tx, message, change)
     if tell:
         undelivered(tx, message, tell)
+
+
+def _look_after_workers(tx: Transaction, watchdog: Watchdog) -> None:
+    watchdog.look(tx)
+
+
+def _look_later(tx: Transaction, _watchdog: Watchdog, reason: str) -> None:
+    log.error("the workers could not be looked at: %s", reason)
 
 
 def _drop(tx: Transaction, heard: Heard, reason: str) -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from deploy import balance, links, runtime
+from deploy import balance, links, runtime, watchdog
 from deploy.balance import Balance
 from deploy.contact import SENDERS, Contact
 from deploy.log.sqlite import Reader, fold, open_reader
@@ -106,6 +106,7 @@ def main(site_folder: Path, data: Path) -> int:
             links.maker(links.key(data), public_url) if public_url else None,
             SiteScene(site, found, Client(allow_private=True)),
             errand=errands.hand_over,
+            watchdog=watchdog.of(site, clock.now()),
         )
         sys.setswitchinterval(0.0002)  # a sender does not wait 5 ms for the thread that writes
         gc.collect()
