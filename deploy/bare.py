@@ -56,16 +56,8 @@ def jars() -> Path:
 
 
 def absent() -> str:
-    """What is missing on this machine for the two servers, and how to get it; "" = nothing."""
-    missing = []
-    if not shutil.which("java"):
-        missing.append("Java 17 (apt install default-jre-headless)")
-    if not _are_fetched(jars()):
-        maven = "" if shutil.which("mvn") else "apt install maven, then "
-        missing.append(f"Kafka's jars ({maven}python -m deploy.bare fetch)")
-    if not postgres_programs():
-        missing.append("PostgreSQL (apt install postgresql)")
-    return ", ".join(missing)
+    """What is missing on this machine for both servers, and how to get it; "" = nothing."""
+    return ", ".join(filter(None, [Kafka.absent(), Postgres.absent()]))
 
 
 def postgres_programs() -> Path | None:
@@ -268,6 +260,15 @@ class Kafka:
             for number in range(brokers)
         ]
 
+    @staticmethod
+    def absent() -> str:
+        """What is missing on this machine, and how to get it; "" = nothing."""
+        missing = [] if shutil.which("java") else ["Java 17 (apt install default-jre-headless)"]
+        if not _are_fetched(jars()):
+            maven = "" if shutil.which("mvn") else "apt install maven, then "
+            missing.append(f"the jars of Kafka ({maven}python -m deploy.bare fetch)")
+        return ", ".join(missing)
+
     @property
     def servers(self) -> list[str]:
         return [f"127.0.0.1:{broker.port}" for broker in self._brokers]
@@ -310,16 +311,11 @@ class Kafka:
         self._await(self._brokers[number])
 
     def leader(self, topic: str, partition: int) -> int:
-        """The number of the broker that leads it; -1 = none does now."""
+        """The number of the broker that leads it, as the others know; -1 = none does."""
         with contextlib.closing(self._admin()) as admin:
             [described] = admin.describe_topics([topic])
         leaders = {one["partition_index"]: one["leader_id"] for one in described["partitions"]}
         return int(leaders[partition])
-
-    def pid(self, number: int = 0) -> int:
-        running = self._process(self._brokers[number]).running
-        assert running, "it does not run"
-        return running.pid
 
     def _admin(self) -> KafkaAdminClient:
         return KafkaAdminClient(bootstrap_servers=self.servers)
@@ -374,6 +370,11 @@ class Postgres:
         self._user = "postgres" if os.geteuid() == 0 else None
         self._process: Process | None = None
 
+    @staticmethod
+    def absent() -> str:
+        """How to get it; "" = it is on this machine."""
+        return "" if postgres_programs() else "PostgreSQL (apt install postgresql)"
+
     @property
     def url(self) -> str:
         return self.url_of("vorab")
@@ -387,7 +388,7 @@ class Postgres:
         """Returns when it answers and the database is there.  Raises ConfigurationError."""
         programs = postgres_programs()
         if not programs:
-            raise ConfigurationError("PostgreSQL is not on this machine: apt install postgresql")
+            raise ConfigurationError(f"not on this machine: {self.absent()}")
         data = self._folder / "data"
         if not (data / "PG_VERSION").exists():
             self._create(programs, data)
