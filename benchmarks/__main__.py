@@ -8,6 +8,7 @@ NAMES = {
     "latency": "publish to the provider's answer, beside stock paho and a keep-alive POST",
     "crash": "capture and contact killed under load: nothing lost, measured at the handsets",
     "aed": "a defibrillator is taken: desk, SMS and call; calmly and in storms of other breaches",
+    "kafka": "CPU a reading on Kafka: ingest, workers on Faust, beside the plain loop and one record a message",
     "payloads": "real devices' messages: right, missing, wrong",
 }
 

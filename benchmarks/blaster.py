@@ -1,4 +1,4 @@
-"""A broker that does nothing but send: packets made beforehand, QoS 1, as fast as they are acknowledged, 1,000 ahead.
+"""A broker that does nothing but send: packets made beforehand, QoS 1, as fast as they are acknowledged.
 
 It finds what a subscriber can do by itself.  It answers CONNECT, SUBSCRIBE and PINGREQ, and sends back what it is sent.
 """
@@ -11,45 +11,42 @@ import time
 
 from benchmarks.load import publish
 
-WINDOW = 1000
+WINDOW = 1000  #: messages sent ahead of their acknowledgement
 LAST_ID = 60_000  #: of the blast; what is sent back has ids above
 SENSORS = 1000
 CHANGED, BREACHING = 0.2, 0.001  #: shares of the messages
+STATE = b'{"battery":97,"humidity":44.5,"linkquality":120,"pressure":1005.2,"temperature":%d.%d,"voltage":2995}'
+FOUR = b'{"battery":97,"humidity":44.5,"linkquality":120,"temperature":%d.%d}'  #: four readings
 
 
 class Load:
     """`count` packets in one piece: climate sensors whose values mostly stay, and now and then pass a limit once."""
 
-    def __init__(self, count: int, seed: int) -> None:
+    def __init__(self, count: int, seed: int, sensors: int = SENSORS, state: bytes = STATE) -> None:
         chance = random.Random(seed)
-        tenths = [chance.randrange(180, 240) for _ in range(SENSORS)]
-        warm = [False] * SENSORS
+        tenths = [chance.randrange(180, 240) for _ in range(sensors)]
+        warm = [False] * sensors
         self.ends = []  #: where each packet ends
         self.breaches = 0
         data = bytearray()
         for i in range(count):
-            sensor = i % SENSORS
-            breaks = not warm[sensor] and i < count - SENSORS and chance.random() < BREACHING
+            sensor = i % sensors
+            breaks = not warm[sensor] and i < count - sensors and chance.random() < BREACHING
             self.breaches += breaks
             if chance.random() < CHANGED:
                 tenths[sensor] = chance.randrange(180, 240)
             warm[sensor] = breaks
-            data += publish(b"zigbee2mqtt/s-%d" % sensor, _payload(300 if breaks else tenths[sensor]), i % LAST_ID + 1)
+            payload = state % divmod(300 if breaks else tenths[sensor], 10)
+            data += publish(b"zigbee2mqtt/s-%d" % sensor, payload, i % LAST_ID + 1)
             self.ends.append(len(data))
         self.data = bytes(data)
-
-
-def _payload(tenths: int) -> bytes:
-    return (
-        b'{"battery":97,"humidity":44.5,"linkquality":120,"pressure":1005.2,"temperature":%d.%d,"voltage":2995}'
-        % divmod(tenths, 10)
-    )
 
 
 class Blaster:
     """Listens on a free port; `blast` measures who has subscribed to zigbee2mqtt/…"""
 
-    def __init__(self) -> None:
+    def __init__(self, window: int = WINDOW) -> None:
+        self._window = window
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self._rests: dict[socket.socket, bytes] = {}
@@ -77,7 +74,7 @@ class Blaster:
         deadline = time.monotonic() + within_s
         began = cpu_seconds(process)
         while self._acknowledged < count:
-            ahead = min(count, self._acknowledged + WINDOW)
+            ahead = min(count, self._acknowledged + self._window)
             while sent < ahead:
                 end = load.ends[ahead - 1]
                 at += self._target.send(view[at:end])
