@@ -6,74 +6,33 @@
 import contextlib
 import gc
 import logging
-import select
-import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from heapq import merge
 from pathlib import Path
-from typing import Annotated
 
-import msgspec
-from msgspec import Meta, Struct
-from msgspec.structs import replace
-
-from deploy import runtime
+from deploy.clock import IngestClock
+from deploy.commands import Commands
 from deploy.log.sqlite import Checkpoint, Reader, SqliteLog
+from deploy.sessions import UNTIL_EVERY, open_sessions, ready
 from deploy.site.load import load
 from deploy.stop import Stop
 from deploy.wake import POLL_S, Bell, Ringer
-from ingest.mqtt import QOS, Publish, Session
-from ingest.normalise import RECENT, Normaliser, filters
+from ingest.mqtt import QOS, Publish
+from ingest.normalise import RECENT, Normaliser
 from rules.engine import Engine
 from rules.ruleset import RuleSet, unpack
 from vorab.errors import ConfigurationError, Corrupt, Malformed
 from vorab.model import SECOND, Counts, Instant, PersonId, Quarantined, Record, Replayed, RulesChanged, Span
-from vorab.site import Broker, Site
+from vorab.site import Site
 
-UNTIL_EVERY = SECOND
 IDLE_RECORDS = 120  #: of time alone, before they are worth a checkpoint
 CHECKPOINT_EVERY = Span(5 * SECOND)
 CHECKPOINT_SHARE = 0.01  #: of the time at the most
 HOUSEKEEP_EVERY = Span(10 * SECOND)
-JUMP = Span(5 * SECOND)
 TAIL = 50_000  #: readings from which the windows of known messages are rebuilt
 
 log = logging.getLogger("vorab.capture")
-
-
-class IngestClock:
-    """The later of the log's end and wall time at the start, plus what has passed: never backwards (DESIGN §4)."""
-
-    def __init__(self, not_before: Instant) -> None:
-        self._began = _passed()
-        self._start = max(not_before, wall())
-        self._ahead = self._start - wall()
-        if self._ahead > JUMP:
-            log.error("the log ends %.1f s after this machine's time: its clock was set back", self._ahead / SECOND)
-
-    def now(self) -> Instant:
-        return Instant(self._start + _passed() - self._began)
-
-    def check(self) -> None:
-        """One line when the machine's time has jumped against ours since it was last looked at."""
-        ahead = self.now() - wall()
-        if abs(ahead - self._ahead) > JUMP:
-            log.error("this machine's time jumped by %+.1f s; readings keep theirs", (self._ahead - ahead) / SECOND)
-            self._ahead = ahead
-
-
-#: On Linux the monotonic clock stands still while the machine sleeps, and every reading after it would be too early.
-_STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-
-
-def _passed() -> Span:
-    """Since some fixed instant, also while the machine was asleep."""
-    return Span(time.clock_gettime_ns(_STEADY) // 1000)
-
-
-def wall() -> Instant:
-    return Instant(time.time_ns() // 1000)
 
 
 class Capture:
@@ -217,66 +176,19 @@ def _rules(store: SqliteLog, rules_hash: str) -> RuleSet:
     return unpack(packed)
 
 
-Number = Annotated[int, Meta(ge=1, le=(1 << 63) - 1)]  #: of a row
-
-
-class Again(Struct, frozen=True):
-    """The body of a `quarantine-again`."""
-
-    numbers: Annotated[list[Number], Meta(max_length=10_000)] | None = None  #: None = all that wait
-
-
-class Commands:
-    """What people ask of capture: rows that the console and the command line write into contact.db, read-only here."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._taken = 0  #: number of the last row seen by this process; the log knows which were applied
-        self._told = ""  #: what was last said to be wrong with the file
-
-    def obey(self, capture: Capture) -> None:
-        """Every new command once.  What is wrong with one, or with the file, is told and stops nothing."""
-        for number, name, by, kind, body in self._new():
-            self._taken = number
-            if kind != "quarantine-again":
-                log.error("command %s is unknown: %s", name, kind)
-                continue
-            try:
-                again = msgspec.json.decode(body, type=Again)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError) as error:
-                log.error("command %s is passed over: %s", name, error)
-                continue
-            capture.quarantine_again(name, PersonId(by), again.numbers)
-
-    def _new(self) -> list[tuple[int, str, str, str, str]]:
-        if not self._path.exists():
-            return []
-        try:
-            with contextlib.closing(sqlite3.connect(f"file:{self._path}?mode=ro", uri=True)) as store:
-                query = 'SELECT number, id, "by", kind, body FROM commands WHERE number > ? ORDER BY number'
-                return store.execute(query, (self._taken,)).fetchall()
-        except sqlite3.OperationalError:  # contact is just making it, or has it locked: at the next look
-            return []
-        except sqlite3.Error as error:
-            if str(error) != self._told:
-                self._told = str(error)
-                log.error("%s: no commands are heard: %s", self._path, error)
-            return []
-
-
 class Host:
     """One ingest of a site: its two sessions, its clock, and the capture they feed."""
 
     def __init__(self, site: Site, data: Path) -> None:
-        broker = _broker(site, data)
+        ingest = _ingest(site)
         self.store = SqliteLog(data / "capture.db")
         self.clock = IngestClock(self.store.reader().newest() or Instant(0))
-        self.capture = Capture(site, self.store, self.clock.now(), broker.ingest)
+        self.capture = Capture(site, self.store, self.clock.now(), ingest)
         self.commands = Commands(data / "contact.db")
         self.bell = Bell(data, "capture")
         self._ringer = Ringer(data)
         self.capture.found = lambda: self._ringer.ring("contact")
-        self.sessions = {lane: _session(site, data, broker, life_safety=lane) for lane in (True, False)}
+        self.sessions = open_sessions(site, data, ingest)
         self._looked_at = 0.0
 
     def turn(self) -> None:
@@ -308,13 +220,10 @@ class Host:
         """The lanes on which something came, life safety first."""
         dues = [due for lane in self.sessions if (due := self.capture.due(life_safety=lane)) and due > now]
         wait = min([POLL_S, *((due - now) / SECOND for due in dues)])
-        open_ = {session.fileno(): lane for lane, session in self.sessions.items() if session.fileno() >= 0}
-        wanting = [session.fileno() for session in self.sessions.values() if session.wants_to_write()]
-        more = [lane for lane, session in self.sessions.items() if session.more]
-        readable, _, _ = select.select([*open_, self.bell.fileno()], wanting, [], 0 if more else wait)
-        if self.bell.fileno() in readable:
+        lanes, rung = ready(self.sessions, wait, self.bell)
+        if rung:
             self._looked_at = 0.0
-        return [lane for lane in self.sessions if lane in more or self.sessions[lane].fileno() in readable]
+        return lanes
 
     def _pass_on(self, lane: bool) -> None:
         session = self.sessions[lane]
@@ -338,20 +247,10 @@ class Host:
         self._ringer.close()
 
 
-def _broker(site: Site, data: Path) -> Broker:
+def _ingest(site: Site) -> str:
     if len(site.brokers) != 1:
         raise ConfigurationError(f"{site.name}: {len(site.brokers)} brokers; one machine's capture hears one of them")
-    broker = site.brokers[0]
-    if broker.host:
-        return broker
-    found = runtime.read(data)
-    return replace(broker, host=found.mqtt_host, port=found.mqtt_port)
-
-
-def _session(site: Site, data: Path, broker: Broker, *, life_safety: bool) -> Session:
-    name = f"vorab-{site.name}-{broker.ingest}{'-life' if life_safety else ''}"
-    wanted = filters(site.sensors, broker.ingest, life_safety=life_safety)
-    return Session(broker, name, wanted, data / f"{broker.ingest}{'-life' if life_safety else ''}.filters")
+    return site.brokers[0].ingest
 
 
 def main(site_folder: Path, data: Path) -> int:

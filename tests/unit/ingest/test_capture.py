@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.capture import Capture, Commands, IngestClock
+from deploy.capture import Capture
+from deploy.clock import IngestClock
+from deploy.commands import Commands
 from deploy.log.sqlite import SqliteLog
 from ingest.mqtt import DUP, Publish
 from ingest.normalise import RECENT
