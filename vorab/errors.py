@@ -34,3 +34,7 @@ class Refused(VorabError):
 
 class Corrupt(VorabError):
     """Stored data that cannot be what we wrote: stop and let a person look (exit code 78)."""
+
+
+class Newer(Corrupt):
+    """Stored data of a version of the format that this program is too old for."""

@@ -31,10 +31,10 @@ def existing(site: Path, data: Path | None, file: str) -> Path:
     return path
 
 
-def supervised(main: Callable[[Path, Path], int], site: Path, data: Path | None) -> int:
+def supervised(main: Callable[..., int], site: Path, data: Path | None, **options: object) -> int:
     """The exit code of one of the processes of `run`: 78 where starting it again would not help."""
     try:
-        return main(site, data_of(site, data))
+        return main(site, data_of(site, data), **options)
     except (ConfigurationError, Corrupt) as error:
         print(f"vorab {main.__module__.rpartition('.')[2]}: {error}", file=sys.stderr)
         return NEEDS_A_PERSON

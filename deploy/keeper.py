@@ -1,0 +1,291 @@
+"""What one worker knows of its partitions: how far each is decided, and what its rules remember.
+
+Our position counts, what the library delivers is a hint (DESIGN §4): a record below it is skipped, and what was passed
+over is read again.  In this order: breaches are stored, the position moves, a checkpoint covers both.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+from rules.engine import Engine
+from rules.partition import Shard, part
+from rules.ruleset import RuleSet, unpack
+from vorab import crash, wire
+from vorab.errors import Corrupt, Newer, VorabError
+from vorab.model import Breach, Quarantined, Record, Replayed, RulesChanged
+
+CHECKPOINT_EVERY_S = 2.0
+UNHEARD_S = 2.0  #: what was not delivered for so long is read by a tick
+FAR_BEHIND = 1000  #: records; a delivery so far below our position is sent forward
+DEAF_AFTER = 5  #: ticks in a row that had to read what was not delivered
+
+log = logging.getLogger("vorab.worker")
+
+
+class Over(VorabError):
+    """This process cannot go on, and another one can: exit code 70."""
+
+
+class Claim(NamedTuple):
+    """A partition is ours under this epoch; the rest is where the last owner left it."""
+
+    epoch: int
+    next: int
+    rules_hash: str
+    state: bytes | None
+    topic_id: str
+
+
+class Log(Protocol):
+    """The topic, read by position."""
+
+    async def span(self, number: int) -> tuple[int, int]:
+        """Offsets of the first record of a partition and of the next one that will be written."""
+        ...
+
+    async def ends(self, numbers: Iterable[int]) -> dict[int, int]:
+        """The second of them for each; nothing when Kafka does not answer now."""
+        ...
+
+    async def read(self, number: int, start: int) -> Sequence[tuple[int, bytes | None]]:
+        """Some records from there on, with their offsets; none when none came within a second."""
+        ...
+
+
+class Tables(Protocol):
+    """What is kept in PostgreSQL.  Everything may be done twice, and is tried again until it is done."""
+
+    async def claim(self, number: int, topic_id: str) -> Claim: ...
+
+    async def save(self, number: int, epoch: int, following: int, rules_hash: str, state: bytes) -> bool:
+        """False = the epoch is over: another process has claimed the partition."""
+        ...
+
+    async def rules(self, rules_hash: str) -> bytes | None: ...
+
+    async def add_breaches(self, breaches: Sequence[Breach]) -> None: ...
+
+    async def add_quarantined(self, record: Record, messages: Sequence[Quarantined]) -> None: ...
+
+    async def settle(self, again: Replayed) -> None: ...
+
+    async def add_poison(self, number: int, offset: int, raw: bytes, reason: str) -> None: ...
+
+
+class Part:
+    """What one partition knows.  `next` is the first record that is not applied."""
+
+    __slots__ = ("engine", "epoch", "heard", "next", "number", "saved", "sent_forward", "unheard")
+
+    def __init__(self, number: int, epoch: int, following: int, engine: Engine) -> None:
+        self.number, self.epoch, self.next, self.engine = number, epoch, following, engine
+        self.saved = self.heard = time.monotonic()
+        self.sent_forward = 0.0
+        self.unheard = 0  #: ticks in a row that had to read
+
+
+class Keeper:
+    """The partitions of one lane that are ours now.  One lock: records, ticks and checkpoints never interleave."""
+
+    def __init__(
+        self,
+        topic: str,
+        topic_id: str,
+        partitions: int,
+        tables: Tables,
+        records: Log,
+        *,
+        life_safety: bool,
+        seek: Callable[[int, int], Awaitable[None]],
+    ) -> None:
+        """`seek`: whoever delivers goes on from there in a partition; what is not ours any more is no error."""
+        self._topic, self._topic_id, self._count, self._lane = topic, topic_id, partitions, life_safety
+        self._tables, self._log, self._seek = tables, records, seek
+        self._mine: frozenset[int] = frozenset()
+        self._parts: dict[int, Part] = {}
+        self._rules: dict[str, RuleSet] = {}
+        self._lock = asyncio.Lock()
+        self.alive = time.monotonic()  #: when a record or a tick last got through
+
+    def owns(self, numbers: Iterable[int]) -> None:
+        """From here on these are ours and no others; all that was known is forgotten, and read again when needed.
+
+        Called in the middle of whatever awaits: that finds its part gone.
+        """
+        self._mine = frozenset(numbers)
+        self._parts = {}
+
+    def positions(self) -> dict[int, int]:
+        """By partition, the first record that is not applied."""
+        return {number: part.next for number, part in self._parts.items()}
+
+    async def event(self, number: int, offset: int, value: bytes | None) -> None:
+        """A record was delivered.  Raises Over; Corrupt and ConfigurationError when a person must look."""
+        async with self._lock:
+            part = self._parts.get(number) or await self._restore(number)
+            if part is None:
+                return
+            part.heard, part.unheard = time.monotonic(), 0
+            if offset < part.next:
+                await self._send_forward(part, offset)
+            elif offset == part.next or await self._catch_up(part, offset):
+                await self._apply(part, offset, value)
+                await self._save_when_due(part)
+
+    async def tick(self) -> None:
+        """Once a second: what is ours is restored early, what nobody delivers is read, what is idle is saved.
+
+        Raises as `event`.
+        """
+        self.alive = time.monotonic()
+        for number, end in (await self._log.ends(self._mine)).items():
+            async with self._lock:
+                part = self._parts.get(number) or await self._restore(number)
+                if part is None:
+                    continue
+                if part.next < end and time.monotonic() - part.heard > UNHEARD_S:
+                    await self._listen_ourselves(part, end)
+                await self._save_when_due(part)
+
+    # --- where it stands ----------------------------------------------------------------------------------------------
+
+    async def _restore(self, number: int) -> Part | None:
+        """The partition as its last owner left it; None = it is not ours: an event from before a rebalance.
+
+        A claim for it would end its owner, so it is looked at before and after each wait.
+        """
+        mine = self._mine
+        if number not in mine:
+            return None
+        first, end = await self._log.span(number)
+        if self._mine is not mine:
+            return None
+        claim = await self._tables.claim(number, self._topic_id)
+        if claim.topic_id != self._topic_id:
+            raise Corrupt(
+                f"{self._name(number)}: the checkpoint is of another topic of that name ({claim.topic_id}), which was "
+                "deleted: delete its rows from checkpoints to begin with this one"
+            )
+        engine = await self._restored(number, claim)
+        following = claim.next if engine else 0
+        if not first <= following <= end:
+            raise Corrupt(
+                f"{self._name(number)}: decided up to record {following}, but the log holds {first} to {end}: "
+                "restore Kafka, or the checkpoint, from its backup"
+            )
+        if self._mine is not mine:
+            return None
+        part = self._parts[number] = Part(number, claim.epoch, following, engine or Engine(RuleSet()))
+        return part
+
+    async def _restored(self, number: int, claim: Claim) -> Engine | None:
+        """None = the log must be read from its beginning."""
+        if claim.state is None:
+            return None
+        ruleset = await self._ruleset(number, claim.rules_hash)
+        try:
+            return Engine.restore(ruleset, claim.state, claim.rules_hash)
+        except Corrupt as error:
+            log.error("%s: the checkpoint at record %d cannot be used: %s", self._name(number), claim.next, error)
+            return None
+
+    async def _ruleset(self, number: int, rules_hash: str) -> RuleSet:
+        """The rules of this partition.  Raises Corrupt when the set is not there."""
+        if rules_hash not in self._rules:
+            packed = await self._tables.rules(rules_hash)
+            if packed is None:
+                raise Corrupt(
+                    f"{self._name(number)}: the rule set {rules_hash} decides here, and the table rule_sets has none "
+                    "of that name: restore it from the backup"
+                )
+            self._rules = {rules_hash: unpack(packed)}
+        return part(self._rules[rules_hash], Shard(self._lane, number), self._count)
+
+    def _name(self, number: int) -> str:
+        return f"{self._topic}, partition {number}"
+
+    # --- records ------------------------------------------------------------------------------------------------------
+
+    async def _apply(self, part: Part, offset: int, value: bytes | None) -> None:
+        record = await self._read(part, offset, value)
+        if record is not None:
+            try:
+                await self._decide(part, record)
+            except BaseException:  # also when we are told to stop in the middle: no checkpoint covers half a record
+                if self._parts.get(part.number) is part:
+                    del self._parts[part.number]
+                raise
+        part.next = offset + 1
+        self.alive = time.monotonic()
+
+    async def _read(self, part: Part, offset: int, value: bytes | None) -> Record | None:
+        """None = nobody can read it; it is kept, and a person must know.  Raises Newer."""
+        try:
+            return wire.unpack(value or b"", wire.RECORD)
+        except Newer as error:
+            raise Newer(f"{self._name(part.number)}, record {offset}: {error}") from None
+        except Corrupt as error:
+            await self._tables.add_poison(part.number, offset, value or b"", str(error))
+            log.error("%s, record %d is passed over: %s", self._name(part.number), offset, error)
+            return None
+
+    async def _decide(self, part: Part, record: Record) -> None:
+        for command in record.commands:
+            if isinstance(command, RulesChanged):
+                ruleset = await self._ruleset(part.number, command.rules_hash)
+                part.engine = part.engine.change(ruleset, command.rules_hash)
+            else:
+                await self._tables.settle(command)
+        if breaches := part.engine.apply(record):
+            crash.point("worker.before-breaches")
+            await self._tables.add_breaches(breaches)
+            crash.point("worker.after-breaches")
+        if record.quarantined:
+            await self._tables.add_quarantined(record, record.quarantined)
+
+    async def _catch_up(self, part: Part, end: int) -> bool:
+        """All records below `end` are applied; False = the partition was taken away meanwhile."""
+        while part.next < end and self._parts.get(part.number) is part:
+            self.alive = time.monotonic()
+            for offset, value in await self._log.read(part.number, part.next):
+                if part.next == end or self._parts.get(part.number) is not part:
+                    break
+                if offset != part.next:
+                    raise Corrupt(
+                        f"{self._name(part.number)}: record {offset} follows {part.next - 1}; what stood between is "
+                        "gone: restore Kafka from its backup"
+                    )
+                await self._apply(part, offset, value)
+        return self._parts.get(part.number) is part
+
+    async def _listen_ourselves(self, part: Part, end: int) -> None:
+        """Nothing was delivered for a while, and there is more."""
+        await self._catch_up(part, end)
+        part.heard = time.monotonic()
+        part.unheard += 1
+        if part.unheard >= DEAF_AFTER:
+            raise Over(f"{self._name(part.number)}: nothing is delivered, {part.unheard} times in a row it was read")
+
+    async def _send_forward(self, part: Part, offset: int) -> None:
+        """A tick has overtaken who delivers, or it began at an old place: it need not bring what is done."""
+        now = time.monotonic()
+        if part.next - offset > FAR_BEHIND and now - part.sent_forward > 1:
+            part.sent_forward = now
+            await self._seek(part.number, part.next)
+
+    # --- checkpoints --------------------------------------------------------------------------------------------------
+
+    async def _save_when_due(self, part: Part) -> None:
+        now = time.monotonic()
+        if now - part.saved < CHECKPOINT_EVERY_S or self._parts.get(part.number) is not part:
+            return
+        part.saved = now
+        engine = part.engine
+        crash.point("worker.before-checkpoint")
+        saved = await self._tables.save(part.number, part.epoch, part.next, engine.ruleset_hash, engine.checkpoint())
+        crash.point("worker.after-checkpoint")
+        if not saved and self._parts.get(part.number) is part:
+            raise Over(f"{self._name(part.number)}: another worker decides here now, epoch {part.epoch} is over")

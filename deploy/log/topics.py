@@ -1,0 +1,51 @@
+"""What Kafka says of a topic: whether it is the one that we know, and has as many partitions as the site."""
+
+import contextlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from kafka import KafkaAdminClient  # type: ignore[import-untyped]
+from kafka.errors import KafkaError  # type: ignore[import-untyped]
+
+from vorab.errors import ConfigurationError, TemporaryFailure
+
+ANSWER_WITHIN_MS = 5_000
+UNKNOWN_TOPIC = 3  #: Kafka's error code
+
+
+class Topic(NamedTuple):
+    id: str  #: of a topic that was deleted and made again under the same name, another one
+    partitions: int
+
+
+def described(servers: Sequence[str], name: str) -> Topic | None:
+    """None = there is no such topic.  Raises TemporaryFailure when Kafka does not answer."""
+    try:
+        with contextlib.closing(
+            KafkaAdminClient(
+                bootstrap_servers=list(servers),
+                request_timeout_ms=ANSWER_WITHIN_MS,
+                bootstrap_timeout_ms=ANSWER_WITHIN_MS,
+            )
+        ) as admin:
+            [found] = admin.describe_topics([name])
+    except (KafkaError, OSError) as error:
+        raise TemporaryFailure(f"Kafka at {', '.join(servers)} does not answer: {error}") from None
+    if found["error_code"] == UNKNOWN_TOPIC:
+        return None
+    if found["error_code"]:
+        raise TemporaryFailure(f"Kafka at {', '.join(servers)}: topic {name}: error {found['error_code']}")
+    return Topic(str(found["topic_id"]), len(found["partitions"]))
+
+
+def fitting(servers: Sequence[str], name: str, partitions: int) -> Topic:
+    """The topic as the site wants it.  Raises ConfigurationError if it is not, TemporaryFailure as above."""
+    found = described(servers, name)
+    if found is None:
+        raise ConfigurationError(f"Kafka has no topic {name}; make it with: python -m vorab kafka init")
+    if found.partitions != partitions:
+        raise ConfigurationError(
+            f"topic {name} has {found.partitions} partitions and the site file says {partitions}: "
+            "which partition a sensor speaks in would change; put the old number back"
+        )
+    return found
