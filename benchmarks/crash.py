@@ -6,7 +6,7 @@ Afterwards: every reading that the broker acknowledged to its publisher is in th
 a handset (sms), was heard on a telephone that was picked up (voice), and came to an open desk (desktop); waiting
 counts as lost.
 Goal: lost 0; a duplicate in at most one of 60 kills, one, and listed by the product; work in flight in at least 80 % of
-the kills.
+the kills.  `--host kafka`: benchmarks/crash_kafka.py.
 """
 
 import argparse
@@ -24,7 +24,9 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
+from benchmarks import crash_kafka
 from benchmarks import site as bench_site
 from benchmarks.desk import Desk, await_console
 from benchmarks.flow import KINDS, Flow, Wall, await_shown, named, numbers, sums
@@ -60,8 +62,9 @@ WHERE = {
 
 def main(argv: list[str]) -> int:
     options = argparse.ArgumentParser(prog="python -m benchmarks crash", description=__doc__)
-    options.add_argument("--kills", type=int, default=60)
-    options.add_argument("--rate", type=int, help="readings a second; else 500, with voice 200")
+    options.add_argument("--host", choices=["embedded", "kafka"], default="embedded", help="one machine, or many")
+    options.add_argument("--kills", type=int, help="else 60, on Kafka 200")
+    options.add_argument("--rate", type=int, help="readings a second; else 500, with voice 200, on Kafka 1,000")
     options.add_argument("--seed", type=int, default=1, help="of the moments and the order of the kills")
     options.add_argument("--channels", default="sms", help="of sms, voice and desktop, with commas between them")
     options.add_argument("--keep", action="store_true", help="leave the data folder for a look")
@@ -70,22 +73,31 @@ def main(argv: list[str]) -> int:
     data = Path("data/benchmark-crash").resolve()
     shutil.rmtree(data, ignore_errors=True)
     data.mkdir(parents=True)
-    channels = chosen.channels.split(",")
-    rate = chosen.rate or (VOICE_RATE if "voice" in channels else RATE)
-    result, plan = _run(data, chosen.kills, rate, random.Random(chosen.seed), channels)
+    chance = random.Random(chosen.seed)
+    if chosen.host == "kafka":
+        kills = chosen.kills or 200
+        result = crash_kafka.crash(data, kills, chosen.rate or crash_kafka.RATE, chance)
+        good = crash_kafka.is_good(result, kills)
+        rows = [(name, str(value), "") for name, value in result.items()]
+    else:
+        kills = chosen.kills or 60
+        result, plan = _run(data, kills, chosen.rate, chance, chosen.channels.split(","))
+        good = _is_good(result, kills)
+        rows = [(name, str(value), "") for name, value in result.items()]
+        rows += [(f"killed {name}", str(count), "") for name, count in sorted(collections.Counter(plan).items())]
     if chosen.json:
         print(json.dumps(result))
     else:
-        rows = [(name, str(value), "") for name, value in result.items()]
-        rows += [(f"killed {name}", str(count), "") for name, count in sorted(collections.Counter(plan).items())]
         table("nothing lost", rows)
     if not chosen.keep:
         shutil.rmtree(data)
-    allowed = max(1, chosen.kills // 60)
-    good = (
-        result["lost"] == 0 and result["duplicates"] <= allowed and result["duplicates"] == result["duplicates_listed"]
-    )
-    return 0 if good and result["in_flight_share"] >= 0.8 and result["kills"] == chosen.kills else 1
+    return 0 if good else 1
+
+
+def _is_good(result: dict[str, Any], kills: int) -> bool:
+    allowed = max(1, kills // 60)
+    told = result["duplicates"] <= allowed and result["duplicates"] == result["duplicates_listed"]
+    return bool(result["lost"] == 0 and told and result["in_flight_share"] >= 0.8 and result["kills"] == kills)
 
 
 def schedule(kills: int) -> list[tuple[str, str]]:
@@ -95,8 +107,9 @@ def schedule(kills: int) -> list[tuple[str, str]]:
 
 
 def _run(
-    data: Path, kills: int, rate: int, chance: random.Random, channels: list[str]
-) -> tuple[dict[str, float], list[str]]:
+    data: Path, kills: int, rate: int | None, chance: random.Random, channels: list[str]
+) -> tuple[dict[str, Any], list[str]]:
+    rate = rate or (VOICE_RATE if "voice" in channels else RATE)
     per_recipient = -(-kills * BREACHES_A_KILL // RECIPIENTS)
     alerting = {f"warm-{z}-{{0..{per_recipient - 1}}}": f"z{z}" for z in range(1, RECIPIENTS + 1)}
     subjects = [f"warm-{z}-{i}" for i in range(per_recipient) for z in range(1, RECIPIENTS + 1)]
@@ -152,7 +165,7 @@ def _run(
         shown = await_shown(look, expected)
         lost_readings = _missing_in_log(data / "capture.db", flow.acknowledged)
     done = len(in_flight)
-    result: dict[str, float] = {"kills": done, "readings": flow.acknowledged, "breaches": len(expected)}
+    result: dict[str, Any] = {"kills": done, "readings": flow.acknowledged, "breaches": len(expected)}
     result |= sums(expected, shown, lost_readings, _listed_duplicates(data / "contact.db"))
     result["in_flight_share"] = round(sum(in_flight) / max(done, 1), 3)
     return result, [f"{process} at {where}" for process, where in plan[:done]]
