@@ -4,6 +4,7 @@ A value that changes nothing costs a comparison; silence is looked at when it wo
 """
 
 from datetime import UTC, datetime
+from functools import partial
 from heapq import heappop, heappush
 
 from msgspec.structs import replace
@@ -17,7 +18,19 @@ from rules.watch import Event, Watch, advance, due, forgettable, withdrawn
 from rules.without import Without
 from rules.witness import good, sounds
 from vorab.errors import ConfigurationError, Corrupt
-from vorab.model import SECOND, Breach, Instant, Quality, Quantity, Reading, Record, RulesChanged, Sample, Span
+from vorab.model import (
+    SECOND,
+    Breach,
+    Instant,
+    Quality,
+    Quantity,
+    Reading,
+    Record,
+    RulesChanged,
+    Sample,
+    SensorId,
+    Span,
+)
 
 GAP = Span(10 * SECOND)  #: between two `until` of an ingest: it writes one each second while it listens
 
@@ -34,7 +47,7 @@ class Engine:
 
         `rules_hash`: of the whole set, where these are only the rules of one partition.
         """
-        if found := problems(ruleset):
+        if found := problems(ruleset, part=bool(rules_hash)):
             raise ConfigurationError("; ".join(found))
         self._index = Index(ruleset, rules_hash)
         self._retired: dict[Key, Watch] = {}  #: of rules that were taken away while raised, should they come back
@@ -357,20 +370,25 @@ class Engine:
 
         A rule that decides as before keeps its watches.  A new or changed one warms up, muted, for the longest span it
         names; what is broken then is raised with its true onset, and what was raised before stays raised until then.
-        A rule that is gone clears what it had raised.  Raises ConfigurationError.
+        A rule that is gone clears what it had raised.  A sensor that has come to another zone or lane is a new one, as
+        nothing is known of it in the partition where it is decided now.  Raises ConfigurationError.
         """
         new = Engine(ruleset, rules_hash)
         old = self._index
+        stays = partial(_stays, old.ruleset, ruleset)
         same = {key for key, watcher in new._index.watchers.items() if _decides_as(watcher, old.watchers.get(key))}
         new._found = self._found
-        new._retired = dict(self._retired)
-        new._learn(self._known(), same)
+        new._retired = {key: watch for key, watch in self._retired.items() if stays(key[1])}
+        known = self._known()
+        new._learn(replace(known, lines=[line for line in known.lines if stays(line[0])]), same)
         for key, watcher in old.watchers.items():
-            if key not in new._index.watchers:
-                new._retire(watcher)
+            if not stays(key[1]):
+                new._withdraw(watcher, "moved to another zone")
+            elif key not in new._index.watchers and (watch := new._withdraw(watcher, "rule removed")) is not None:
+                new._retired[key] = watch
         for key, watcher in new._index.watchers.items():
             if key not in same:
-                before = old.watchers[key].watch if key in old.watchers else None
+                before = old.watchers[key].watch if key in old.watchers and stays(key[1]) else None
                 new._warm_up(watcher, before or new._retired.pop(key, None))
         new._settle()
         return new
@@ -382,13 +400,14 @@ class Engine:
                 f"the log goes on with rule set {hashes[-1]}, the engine has {self.ruleset_hash}: change first"
             )
 
-    def _retire(self, watcher: Watcher) -> None:
+    def _withdraw(self, watcher: Watcher, why: str) -> Watch | None:
+        """What it had raised is cleared; the watch, if it ever told something."""
         if watcher.watch is None or watcher.watch.onset is None:
-            return
+            return None
         now = Instant(max(watcher.clock.until, watcher.line.seen, watcher.watch.onset))
-        watch, breaches = withdrawn(watcher.watch, watcher.terms, now, "rule removed")
+        watch, breaches = withdrawn(watcher.watch, watcher.terms, now, why)
         self._found += breaches
-        self._retired[watcher.key] = watch
+        return watch
 
     def _warm_up(self, watcher: Watcher, before: Watch | None) -> None:
         """Muted, and knowing what its line says now.  Before the first `until` all rules only begin: none is muted."""
@@ -512,6 +531,10 @@ def _silence(watcher: Watcher) -> Instant | None:
     if watcher.line.seen == NEVER or (watcher.watch is not None and watcher.watch.value is True):
         return None
     return Instant(watcher.line.seen + watcher.when.span)
+
+
+def _stays(old: RuleSet, new: RuleSet, subject: SensorId) -> bool:
+    return old.home(subject) == new.home(subject)
 
 
 def _decides_as(new: Watcher, old: Watcher | None) -> bool:

@@ -115,6 +115,7 @@ class Index:
         for rule in ruleset.rules:
             for sensor in rule.watch:
                 self._place(terms(rule, sensor, self.hash))
+        self._call_witnesses()
         for line in self.lines().values():
             _measure(line)
 
@@ -154,13 +155,6 @@ class Index:
         if of.rule.lateness:
             shared.late.append(watcher)
         self.watchers[watcher.key] = watcher
-        watched = subject.watched
-        if isinstance(when, Without):
-            for reader in watched.readers:
-                self._call(reader).happened.setdefault(when.absent, [])
-                self._call(self.ruleset.watched(reader).gateway)
-        if isinstance(when, Silent):
-            self._call(watched.gateway)
 
     def _line(self, subject: Subject, when: Condition) -> Line:
         if when.quantity is not None:
@@ -171,15 +165,18 @@ class Index:
         subject.patience = Instant(min(subject.patience, when.span))
         return subject.ear
 
-    def _call(self, sensor: SensorId | None) -> Witness:
-        """The witness that this sensor is from now on."""
-        if sensor is None:
-            return Witness()
-        subject = self.subject(sensor)
-        subject.slow = True
-        if subject.witness is None:
-            subject.witness = Witness()
-        return subject.witness
+    def _call_witnesses(self) -> None:
+        """Whoever could be asked, also if no sensor of this partition asks: all partitions know the same of them."""
+        whens = [rule.when for rule in self.ruleset.rules]
+        absent = {when.absent for when in whens if isinstance(when, Without)}
+        readers = {reader for each in self.ruleset.sensors.values() for reader in each.readers} if absent else set()
+        gateways = {self.ruleset.watched(reader).gateway for reader in readers}
+        if any(isinstance(when, Silent) for when in whens):
+            gateways |= {each.gateway for each in self.ruleset.sensors.values()}
+        for sensor in filter(None, {*readers, *gateways}):
+            subject = self.subject(sensor)
+            subject.slow = True
+            subject.witness = Witness(happened={quantity: [] for quantity in absent if sensor in readers})
 
 
 def _measure(line: Line) -> None:

@@ -1,7 +1,8 @@
 """One log in several partitions, each with the rules of its own sensors: what they find together is what one would.
 
-The lane decides the topic, the zone the partition, so that sensors of one zone are decided together.  A badge reader or
-a gateway that is asked about from elsewhere speaks there too; its own rules run only where it is at home.
+The lane decides the topic, the zone the partition, so that sensors of one zone are decided together.  Badge
+readers and gateways speak everywhere, so that any sensor can ask about them, also one that comes to do so by other
+rules; their own rules run only where they are at home.
 """
 
 from typing import NamedTuple
@@ -9,7 +10,7 @@ from zlib import crc32
 
 from msgspec.structs import replace
 
-from rules.ruleset import RuleSet, sensor_of
+from rules.ruleset import RuleSet
 from vorab.model import Quarantined, Reading, Record, SensorId
 
 
@@ -25,19 +26,18 @@ def every_shard(count: int) -> list[Shard]:
 
 
 def home(ruleset: RuleSet, subject: SensorId, count: int) -> Shard:
-    """Where its rules run; a sensor without a zone is one of its own."""
-    watched = ruleset.watched(subject)
-    key = watched.zone or sensor_of(subject)[0]
-    return Shard(watched.life_safety, crc32(key.encode()) % count)
+    """Where its rules run."""
+    life_safety, zone = ruleset.home(subject)
+    return Shard(life_safety, crc32(zone.encode()) % count)
 
 
 def part(ruleset: RuleSet, shard: Shard, count: int) -> RuleSet:
-    """The rules of the sensors that are at home here.  Their engine keeps the hash of the whole set."""
+    """All rules, each with its sensors that are at home here.  Their engine keeps the hash of the whole set."""
     rules = [
         replace(rule, watch=[each for each in rule.watch if home(ruleset, each, count) == shard])
         for rule in ruleset.rules
     ]
-    return RuleSet([rule for rule in rules if rule.watch], ruleset.sensors)
+    return RuleSet(rules, ruleset.sensors)
 
 
 class Routes:
@@ -47,16 +47,10 @@ class Routes:
         self.count = count
         self._ruleset = ruleset
         self._known: dict[SensorId, tuple[Shard, ...]] = {}
-        asked: dict[SensorId, set[Shard]] = {}
-        for sensor, watched in ruleset.sensors.items():
-            here = home(ruleset, sensor, count)
-            witnesses = [*watched.readers, watched.gateway]
-            witnesses += [ruleset.watched(reader).gateway for reader in watched.readers]
-            for witness in filter(None, witnesses):
-                asked.setdefault(witness, set()).add(here)
-        for sensor, shards in asked.items():
-            at_home = home(ruleset, sensor, count)
-            self._known[sensor] = (at_home, *sorted(shards - {at_home}))
+        for watched in ruleset.sensors.values():
+            for witness in filter(None, [*watched.readers, watched.gateway]):
+                at_home = home(ruleset, witness, count)
+                self._known[witness] = (at_home, *(shard for shard in every_shard(count) if shard != at_home))
 
     def of(self, sensor: SensorId) -> tuple[Shard, ...]:
         """Its home first: there its messages are counted."""

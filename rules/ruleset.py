@@ -70,6 +70,12 @@ class RuleSet(Struct, frozen=True, array_like=True):
         found = self.sensors.get(subject)
         return found if found is not None else self.sensors.get(sensor_of(subject)[0], Watched())
 
+    def home(self, subject: SensorId) -> tuple[bool, str]:
+        """Lane and zone; a sensor without a zone is one of its own.  All that share them are decided together."""
+        sensor, _ = sensor_of(subject)
+        watched = self.watched(sensor)
+        return watched.life_safety, watched.zone or sensor
+
 
 def sensor_of(subject: SensorId) -> tuple[SensorId, str]:
     """The sensor and its channel ("" = the sensor itself)."""
@@ -103,20 +109,25 @@ def hash_of(ruleset: RuleSet) -> str:
     return hashlib.sha256(pack(ruleset)).hexdigest()
 
 
-def problems(ruleset: RuleSet) -> list[str]:
-    """What makes these rules unfit to run, each with its way out; empty if nothing does."""
+def problems(ruleset: RuleSet, *, part: bool = False) -> list[str]:
+    """What makes these rules unfit to run, each with its way out; empty if nothing does.
+
+    In a part of a set (rules.partition) a rule may watch nothing.
+    """
     found: list[str] = []
     seen: set[RuleId] = set()
     for rule in ruleset.rules:
         if rule.id in seen:
             found.append(f"{rule.id}: two rules have this id; give one another name")
         seen.add(rule.id)
+        if not rule.watch and not part:
+            found.append(f"{rule.id}: watches nothing; name a sensor")
         found += [f"{rule.id}: {problem}" for problem in _problems(rule, ruleset)]
     return found
 
 
 def _problems(rule: Rule, ruleset: RuleSet) -> list[str]:
-    found = [] if rule.watch else ["watches nothing; name a sensor"]
+    found = []
     for subject in rule.watch:
         if subject not in ruleset.sensors and sensor_of(subject)[0] not in ruleset.sensors:
             found.append(f"no sensor {subject}; add it to the sensors")
