@@ -32,6 +32,7 @@ bench: $(V)/.dev
 lock: $(V)/.dev
 	$(V)/bin/uv lock -q
 	$(V)/bin/uv export -q --format requirements.txt --no-emit-project --no-header --no-dev --extra camera -o requirements-run.lock
+	$(V)/bin/uv export -q --format requirements.txt --no-emit-project --no-header --no-dev --extra camera --extra kafka --extra postgres -o requirements-distributed.lock
 	$(V)/bin/uv export -q --format requirements.txt --no-emit-project --no-header --all-extras -o requirements-dev.lock
 
 clean:
