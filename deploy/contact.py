@@ -6,37 +6,48 @@ One thread decides and writes; a few others only talk to providers, and give bac
 import hashlib
 import logging
 import queue
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import Engine, bindparam, select, text
-from sqlalchemy.exc import OperationalError
 
 from deploy import balance
 from deploy.balance import Balance
 from deploy.store import audit, inbox, outbox
-from deploy.store.apply import put_off, set_aside, suppress, take, take_again, undelivered, wake
+from deploy.store.apply import put_off, set_aside, take_again, undelivered, wake
+from deploy.store.breaches import Breaches, set_breach_aside
 from deploy.store.outbox import Message
+from deploy.store.postgres import is_away
 from deploy.store.prepared import Prepared
 from deploy.store.store import cursor, set_cursor
 from deploy.store.tables import incidents
-from deploy.store.transaction import Claim, Errand, HangUp, Instruct, Link, Look, Picture, Transaction, World
+from deploy.store.transaction import (
+    AT_ONCE,
+    Claim,
+    Errand,
+    HangUp,
+    Instruct,
+    Link,
+    Look,
+    Picture,
+    Transaction,
+    World,
+)
 from deploy.watchdog import Watchdog
 from notifiers import delivery
 from notifiers.delivery import Change
 from notifiers.text import Texts
 from vorab import crash
-from vorab.errors import ConfigurationError, Corrupt, TemporaryFailure
+from vorab.errors import ConfigurationError, TemporaryFailure
 from vorab.model import (
     DAY,
     HOUR,
     MILLISECOND,
     MINUTE,
     SECOND,
-    Breach,
     Delivery,
     IncidentId,
     Instant,
@@ -49,7 +60,6 @@ from vorab.model import (
 from vorab.ports import Channel, Clock, Directory, Inbound, Scene
 from vorab.site import Place, Site
 
-AT_ONCE = 20  #: breaches, inbox rows or due incidents taken in one transaction; life safety waits for no more
 SENDERS = 8  #: threads that talk to providers
 RESERVED = 2  #: of them, which only hand over life safety, so that it waits for no other message
 SENDERS_FIRST = Span(2 * MILLISECOND)  #: after handing jobs over, this thread stays out of their way for so long
@@ -57,14 +67,11 @@ POLL_EVERY = 10 * SECOND
 ANSWERS_WITHIN = Span(5 * SECOND)  #: after a start nobody is asked, but for life safety, until the first poll is back
 OVERLAP = MINUTE  #: polled again, because a provider's list may lag
 PUT_OFF = MINUTE  #: what could not be handled is tried again after this
+CALL = Span(10 * SECOND)  #: the longest that handing one message over takes (notifiers.http.TOTAL_S)
+ORPHANS_EVERY = SECOND
+PICTURE_LOST = Span(30 * SECOND)  #: a picture that is not there by then is brought by nobody
 
 log = logging.getLogger("vorab.contact")
-
-
-class BreachLog(Protocol):
-    """`capture.db`, read only."""
-
-    def breaches_after(self, number: int, limit: int, *, urgent: bool = False) -> Sequence[tuple[int, Breach]]: ...
 
 
 class Poll(Struct, frozen=True):
@@ -106,14 +113,17 @@ class Contact:
     `send` runs a job on another thread (a test: at once).  `changed` is called after each commit.  `count` draws up the
     balance of law 2; None = nobody asks for it.  `link` makes the addresses of the pages in messages.  `errand` runs
     what nobody waits for, on threads of its own, so that a slow camera keeps no message waiting.  `watchdog` looks
-    after the workers of a site on Kafka; None = there are none.
+    after the workers of a site on Kafka; None = there are none.  `owner` names this process among several, of which
+    each takes over what dead ones were sending; None = it is the only one, and what was being sent is its own.
+
+    Where the store does not answer, `turn` raises, and may be called again: nothing is lost or done twice by that.
     """
 
     def __init__(
         self,
         site: Site,
         store: Engine,
-        breaches: BreachLog,
+        breaches: Breaches,
         directory: Directory,
         channels: Mapping[str, Channel],
         texts: Texts,
@@ -125,16 +135,21 @@ class Contact:
         scene: Scene | None = None,
         errand: Callable[[Callable[[], None]], None] | None = None,
         watchdog: Watchdog | None = None,
+        owner: Callable[[], int | None] | None = None,
     ) -> None:
         limits = {settings.name: settings.limits for settings in site.channels}
         self._world = World(directory, site.zone, channels, limits, texts, link, scene)
         self._errand = errand or send
         self._connection, self._breaches, self._clock = store.connect(), breaches, clock
         self._send, self._changed, self._count = send, changed, count
-        self._watchdog = watchdog
+        self._watchdog, self._owner = watchdog, owner
         self._heard: queue.SimpleQueue[Heard] = queue.SimpleQueue()
         self._senders = SENDERS
         self._busy = 0  #: jobs that have not come back
+        self._begun: Transaction | None = None  #: not known to be committed
+        self._doubtful: list[Claim] = []  #: perhaps committed, surely not handed over
+        self._again: list[Heard] = []  #: perhaps written
+        self._errands: list[Errand] = []  #: of the same transactions
         now = clock.now()
         self._poll_at: dict[str, Instant] = {name: now for name, one in channels.items() if hasattr(one, "replies")}
         self._polled: dict[str, Instant] = {}
@@ -142,28 +157,23 @@ class Contact:
         self._quiet_until = Instant(now + ANSWERS_WITHIN)  #: at the latest
         self._seal_at, self._count_at = now, Instant(now + MINUTE)
         self._tidy_at, self._retain = now, site.retain
+        self._orphans_at = now
         with self._connection.begin():
             connection = self._connection
-            self._cursor = cursor(connection, "breaches")
-            self._urgent = cursor(connection, "breaches/urgent")
-            if self._cursor and not breaches.breaches_after(self._cursor - 1, 1):
-                raise Corrupt(
-                    f"contact.db has taken breach {self._cursor}, and capture.db has none with that number: one of them"
-                    " is an older copy, and new breaches would be passed over; restore both from the same time"
-                )
+            breaches.start(connection)
             for name in self._poll_at:
                 self._polled[name] = Instant(cursor(connection, f"replies/{name}") or now - DAY)
             tx = Transaction(connection, self._world, now, 0, careful=True)
-            tx.each(outbox.being_sent(tx), _take_over, _put_off_message)
-            tx.each(set_aside(tx), take_again, _suppress)  # perhaps the cause is mended
-            connection.execute(_NO_PICTURE)
+            if owner is None:
+                tx.each(outbox.being_sent(tx), _take_over, _put_off_message)
+            tx.each(set_aside(tx), take_again, set_breach_aside)  # perhaps the cause is mended
+            connection.execute(_NO_PICTURE, {"before": now - (PICTURE_LOST if owner else 0)})
             tx.close()
 
     def turn(self) -> Instant:
         """Everything that is due has been done and committed.  When something is due next."""
         while True:
-            now = self._clock.now()
-            worked, ahead = self._round(now)
+            worked, now, ahead = self._round()
             started = self._start_what_is_due(now, ahead)
             if not worked and not started:
                 return self._next(now, ahead)
@@ -173,58 +183,68 @@ class Contact:
     def close(self) -> None:
         """What the last jobs brought is written; nothing new is begun."""
         self._senders = 0
-        self._round(self._clock.now())
+        self._round()
         self._connection.close()
 
     # --- one transaction ----------------------------------------------------------------------------------------------
 
-    def _round(self, now: Instant) -> tuple[bool, Ahead]:
-        """Whether anything was done, and what lies ahead after it."""
-        heard = [self._heard.get() for _ in range(self._heard.qsize())]
-        self._busy -= sum(isinstance(one.job, Job) for one in heard)
-        self._first_polls -= {one.job.channel for one in heard if isinstance(one.job, Poll)}
-        self._polled |= {one.job.channel: one.job.at for one in heard if isinstance(one.job, Poll) and not one.failure}
-        breaches = self._breaches.breaches_after(self._cursor, AT_ONCE)
-        urgent: Sequence[tuple[int, Breach]] = ()
-        if len(breaches) == AT_ONCE:  # there are more: life safety does not wait behind them
-            taken = max(self._urgent, breaches[-1][0])
-            urgent = self._breaches.breaches_after(taken, AT_ONCE, urgent=True)
+    def _round(self) -> tuple[bool, Instant, Ahead]:
+        """Whether anything was done, when, and what lies ahead after it."""
+        new = [self._heard.get() for _ in range(self._heard.qsize())]
+        self._busy -= sum(isinstance(one.job, Job) for one in new)
+        self._first_polls -= {one.job.channel for one in new if isinstance(one.job, Poll)}
+        self._polled |= {one.job.channel: one.job.at for one in new if isinstance(one.job, Poll) and not one.failure}
+        heard = [*self._again, *new]
+        self._breaches.look()
         try:
-            tx, ahead = self._commit(now, heard, breaches, urgent, careful=False)
-        except OperationalError:
-            raise  # the store itself: nothing may be set aside for that
+            tx, ahead = self._do(heard)
         except Exception:
-            log.exception("something cannot be applied: everything once more, one by one")
-            tx, ahead = self._commit(now, heard, breaches, urgent, careful=True)
-        if breaches:
-            self._cursor = breaches[-1][0]
-        if urgent:
-            self._urgent = urgent[-1][0]
+            self._keep(heard)
+            raise
+        self._breaches.taken()
+        errands = [*dict.fromkeys([*self._errands, *tx.errands])] if self._errands else tx.errands
+        self._doubtful, self._again, self._errands = [], [], []
         jobs: list[Job] = [*tx.claims, *tx.looks]
         for job in jobs:
             self._start(job)
-        for errand in tx.errands:
+        for errand in errands:
             self._errand(partial(self._go, errand))
         if tx.worked:
             self._changed()
-        return tx.worked, ahead
+        return tx.worked, tx.at, ahead
 
-    def _commit(
-        self,
-        now: Instant,
-        heard: list[Heard],
-        breaches: Sequence[tuple[int, Breach]],
-        urgent: Sequence[tuple[int, Breach]],
-        *,
-        careful: bool,
-    ) -> tuple[Transaction, Ahead]:
+    def _do(self, heard: list[Heard]) -> tuple[Transaction, Ahead]:
+        try:
+            return self._commit(heard, careful=False)
+        except Exception as error:
+            if is_away(error):
+                raise  # the store itself: nothing may be set aside for that
+            log.exception("something cannot be applied: everything once more, one by one")
+            return self._commit(heard, careful=True)
+
+    def _keep(self, heard: list[Heard]) -> None:
+        """Whether the transaction was committed is not known: what it did is done once more, or undone."""
+        self._again = heard
+        if self._begun is not None:
+            self._doubtful += self._begun.claims
+            self._errands += self._begun.errands
+        self._connection.invalidate()
+
+    def _commit(self, heard: list[Heard], *, careful: bool) -> tuple[Transaction, Ahead]:
         """Answers come first, so that nobody is asked for what somebody has taken (law 8)."""
-        connection = self._connection
+        connection, self._begun = self._connection, None
         with connection.begin():
+            now = self._clock.now()  # only here: it may have waited for its turn
             free = max(0, self._senders - self._busy)
             quiet = self._is_quiet(now)
-            reserved = SENDERS if quiet else RESERVED
-            tx = Transaction(connection, self._world, now, free, reserved=reserved, careful=careful)
+            reserved, owner = SENDERS if quiet else RESERVED, self._owner and self._owner()
+            tx = Transaction(connection, self._world, now, free, reserved=reserved, careful=careful, owner=owner)
+            self._begun = tx
+            if self._doubtful:
+                tx.each(self._doubtful, _give_back, _keep_claimed)
+            if self._owner is not None and now >= self._orphans_at:
+                self._orphans_at = Instant(now + ORPHANS_EVERY)
+                tx.each(outbox.orphans(tx), _take_over, _put_off_message)
             ahead = Ahead(*_AHEAD.run(connection).fetchone())
             polls = [one for one in heard if isinstance(one.job, Poll)]
             tx.each(polls, _take_in, _drop)
@@ -237,12 +257,7 @@ class Contact:
                     wake,
                     _put_off_incident,
                 )
-            if urgent:
-                tx.each([breach for _, breach in urgent], take, _suppress)
-                set_cursor(connection, "breaches/urgent", urgent[-1][0])
-            if breaches:
-                tx.each([breach for _, breach in breaches], take, _suppress)
-                set_cursor(connection, "breaches", breaches[-1][0])
+            self._breaches.apply(tx)
             if ahead.outbox is not None and ahead.outbox <= now:
                 tx.each(outbox.due(tx), _advance, _put_off_message)
             if self._watchdog is not None and now >= self._watchdog.due:
@@ -288,6 +303,8 @@ class Contact:
                 case Claim(notification=notification):
                     crash.point("contact.before-send")
                     now = self._clock.now()  # what it waited for is no part of what is left of its validity
+                    if now > job.until - CALL:  # another process may take it over before this call has ended
+                        return Heard(job, Receipt(Delivery.READY, reason="waited too long", retry_after_s=0))
                     receipt = self._world.channels[notification.channel].send(replace(notification, created_at=now))
                     crash.point("contact.after-send")
                     return Heard(job, receipt)
@@ -379,8 +396,8 @@ def _take_in(tx: Transaction, heard: Heard) -> None:
     match heard:
         case Heard(job=Claim() as claim, value=Receipt() as receipt):
             _sent(tx, claim, receipt)
-        case Heard(job=Look(notification=notification)):
-            message = outbox.one(tx, notification.id)
+        case Heard(job=Look() as look):
+            message = outbox.one(tx, look.notification.id)
             assert message is not None
             if heard.failure:
                 _move(tx, message, delivery.lookup_failed(message.row, tx.at))
@@ -388,6 +405,8 @@ def _take_in(tx: Transaction, heard: Heard) -> None:
                 found = heard.value if isinstance(heard.value, Receipt) else None
                 if found and not message.row.provider_id and outbox.one(tx, "", found.provider_id):
                     found = None  # meanwhile it has turned out to be another message of ours
+                if found is None and (look.fence, look.lookups) != (message.row.fence, message.row.lookups):
+                    return  # it was known already, or another process has gone on
                 _move(tx, message, delivery.after_lookup(message.row, found, tx.at))
         case Heard(job=Poll() as poll, value=list() as replies):
             replies.reverse()  # a provider lists the newest first, in whole seconds
@@ -414,13 +433,24 @@ def _keep_picture(tx: Transaction, incident: IncidentId, jpeg: bytes, failure: s
 
 
 def _sent(tx: Transaction, claim: Claim, receipt: Receipt) -> None:
-    """What came of handing over; the answer to an older claim is only a report."""
+    """What came of handing over; the answer to an older claim, or to another's, is only a report."""
     message = outbox.one(tx, claim.notification.id)
     assert message is not None
-    if message.row.fence == claim.fence:
+    if (message.row.fence, message.row.owner) == (claim.fence, claim.owner):
         _move(tx, message, delivery.after_send(message.row, receipt, tx.at))
     elif receipt.state in (Delivery.SENT, Delivery.DELIVERED):
         _move(tx, message, delivery.after_status(message.row, receipt, tx.at))
+
+
+def _give_back(tx: Transaction, claim: Claim) -> None:
+    """Never handed over: if the claim was committed after all, the message is ready again."""
+    message = outbox.one(tx, claim.notification.id)
+    if message is not None and (message.row.fence, message.row.owner) == (claim.fence, claim.owner):
+        _move(tx, message, delivery.after_send(message.row, Receipt(Delivery.READY, retry_after_s=0), tx.at))
+
+
+def _keep_claimed(_tx: Transaction, claim: Claim, reason: str) -> None:
+    log.error("message %s is asked for after its lease: %s", claim.notification.id, reason)
 
 
 def _advance(tx: Transaction, message: Message) -> None:
@@ -434,12 +464,14 @@ def _advance(tx: Transaction, message: Message) -> None:
     if change.look:
         since = change.row.first_sent_at or message.notification.created_at
         others = frozenset(one.row.provider_id for one in outbox.of(tx, message.notification.incident))
-        tx.looks.append(Look(message.notification, change.row.provider_id, since, others - {change.row.provider_id}))
+        row = change.row
+        besides = others - {row.provider_id}
+        tx.looks.append(Look(message.notification, row.provider_id, since, besides, row.fence, row.lookups))
     _move(tx, message, change)
 
 
 def _take_over(tx: Transaction, message: Message) -> None:
-    """A former life of this process, the only one, was sending it: the outcome is unknown."""
+    """Who was sending it is no more: the outcome is unknown."""
     _move(tx, message, delivery.overdue(replace(message.row, lease_until=None), tx.at))
 
 
@@ -468,11 +500,6 @@ def _set_aside(tx: Transaction, row: Any, reason: str) -> None:
     inbox.settle(tx, row, f"set aside: {reason}")
 
 
-def _suppress(tx: Transaction, breach: Breach, reason: str) -> None:
-    log.error("breach %s, edge %d is set aside: %s", breach.id, breach.number, reason)
-    suppress(tx, breach, reason)
-
-
 def _put_off_incident(tx: Transaction, incident: IncidentId, reason: str) -> None:
     log.error("incident %s cannot go on, tried again in a minute: %s", incident, reason)
     put_off(tx, incident, PUT_OFF)
@@ -492,7 +519,9 @@ def _pass(when: str, tx: Transaction, heard: list[Heard]) -> None:
         crash.point(f"contact.{when}-result")
 
 
-_NO_PICTURE = text("UPDATE pictures SET reason = 'we were not running' WHERE jpeg IS NULL AND reason = ''")
+_NO_PICTURE = text(
+    "UPDATE pictures SET reason = 'we were not running' WHERE jpeg IS NULL AND reason = '' AND asked_at <= :before"
+)
 _WAITS_NO_MORE = text("UPDATE outbox SET due_at = :at WHERE incident = :incident AND state = 'ready' AND attempts = 0")
 _OUTDATED_LINKS = text("DELETE FROM links WHERE expires_at < :at")
 _OUTDATED_PICTURES = text("DELETE FROM pictures WHERE asked_at < :since")

@@ -16,6 +16,7 @@ from deploy.runtime import channel_settings
 from deploy.scene import SiteScene
 from deploy.site.load import load
 from deploy.stop import Stop
+from deploy.store.breaches import LogBreaches
 from deploy.store.store import open_store
 from deploy.wake import POLL_S, Bell, Ringer
 from notifiers import channels
@@ -95,7 +96,7 @@ def main(site_folder: Path, data: Path) -> int:
         contact = Contact(
             site,
             store,
-            breaches,
+            LogBreaches(breaches),
             SiteDirectory(site),
             channels.build(channel_settings(site, found)),
             Texts(site.templates, site.zone),

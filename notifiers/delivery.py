@@ -66,8 +66,8 @@ class Change(Struct, frozen=True):
     look: bool = False  #: ask the provider: Finds.find for an unknown row, Finds.status for a sent one
 
 
-def claim(row: Row, now: Instant) -> Change:
-    """A ready row that is due, taken for sending; withdrawn if it has expired."""
+def claim(row: Row, now: Instant, owner: int | None = None) -> Change:
+    """A ready row that is due, taken for sending by this process; withdrawn if it has expired."""
     assert row.state is Delivery.READY
     if now >= row.expires_at:
         return _end(row, Delivery.WITHDRAWN, "expired before it could be sent")
@@ -78,6 +78,7 @@ def claim(row: Row, now: Instant) -> Change:
             lease_until=Instant(now + LEASE),
             due_at=Instant(now + LEASE),
             fence=row.fence + 1,
+            owner=owner,
             attempts=row.attempts + 1,
             first_sent_at=row.first_sent_at or now,
             reason="",

@@ -24,6 +24,7 @@ from deploy.console_host import StoreInbox, StoreReader, StoreShifts
 from deploy.contact import Contact
 from deploy.log.sqlite import SqliteLog, open_reader
 from deploy.site.load import load
+from deploy.store.breaches import LogBreaches
 from deploy.store.store import open_store
 from deploy.store.tables import incidents, outbox
 from deploy.wake import Ringer
@@ -183,7 +184,7 @@ class Airport:
         self.contact = Contact(
             self.site,
             self.store,
-            self._reader,
+            LogBreaches(self._reader),
             SiteDirectory(self.site),
             self.channels,
             texts,

@@ -22,6 +22,7 @@ from vorab.model import (
     FOR_CUSTOMERS,
     Answer,
     Breach,
+    BreachId,
     Candidate,
     Delivery,
     Incident,
@@ -92,7 +93,7 @@ def set_aside(tx: Transaction) -> list[Breach]:
 
 def take_again(tx: Transaction, breach: Breach) -> None:
     """What was set aside is taken as if it came now."""
-    tx.connection.execute(_NO_LONGER, {"breach": breach.id, "number": breach.number})
+    _is_taken(tx, breach.id, breach.number)
     take(tx, breach)
 
 
@@ -247,12 +248,18 @@ def _overtakes(tx: Transaction, breach: Breach, expected: int) -> bool:
 
 def _waiting(tx: Transaction, applied: Breach) -> Breach | None:
     """The edge after this one, if it came too early; it waits no longer."""
-    key = {"breach": applied.id, "number": applied.number + 1}
-    body = _WAITING.scalar(tx.connection, key)
+    number = applied.number + 1
+    body = _WAITING.scalar(tx.connection, {"breach": applied.id, "number": number})
     if body is None:
         return None
-    tx.connection.execute(_NO_LONGER, key)
+    _is_taken(tx, applied.id, number)
     return wire.unpack(body, EDGES)
+
+
+def _is_taken(tx: Transaction, breach: BreachId, number: int) -> None:
+    """The row waits no more: it goes; on PostgreSQL, where workers put every edge, it stays as applied."""
+    is_kept = tx.connection.dialect.name == "postgresql"
+    tx.connection.execute(_TAKEN if is_kept else _NO_LONGER, {"breach": breach, "number": number})
 
 
 def _code(tx: Transaction, incident: IncidentId) -> str:
@@ -398,7 +405,7 @@ _UPDATE = update(incidents).where(incidents.c.id == bindparam("incident"))
 _REWRITE = Prepared(_UPDATE, ["code", "state", "priority", "owner", "resolved_at", "wake_at", "next_edge", "body"])
 _WAIT = text(
     "INSERT INTO breaches (id, edge, state, at, body) VALUES (:id, :edge, 'waiting', :at, :body)"
-    " ON CONFLICT (id, edge) DO NOTHING"
+    " ON CONFLICT (id, edge) DO UPDATE SET state = excluded.state"
 )
 _SUPPRESS = text(
     "INSERT INTO breaches (id, edge, state, reason, at, body) VALUES (:id, :edge, 'suppressed', :reason, :at, :body)"
@@ -407,6 +414,7 @@ _SUPPRESS = text(
 _OF_EDGE = (breaches.c.id == bindparam("breach"), breaches.c.edge == bindparam("number"))
 _WAITING = Prepared(select(breaches.c.body).where(*_OF_EDGE, breaches.c.state == "waiting"))
 _NO_LONGER = delete(breaches).where(*_OF_EDGE)
+_TAKEN = update(breaches).where(*_OF_EDGE).values(state="applied")
 _SUPPRESSED = breaches.c.state == "suppressed"
 _SET_ASIDE = select(breaches.c.body).where(_SUPPRESSED).order_by(breaches.c.id, breaches.c.edge)
 _BEFORE = (

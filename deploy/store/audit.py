@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from deploy.store.prepared import Prepared
 from deploy.store.store import cursor, set_cursor
@@ -27,7 +27,8 @@ class Line(NamedTuple):
 
 def write(connection: Connection, lines: list[Line]) -> None:
     if lines:
-        _INSERT.many(connection, [line._asdict() for line in lines])
+        insert = _NUMBERED if connection.dialect.name == "postgresql" else _INSERT
+        insert.many(connection, [line._asdict() for line in lines])
 
 
 def seal(connection: Connection) -> int:
@@ -63,6 +64,11 @@ def verify(connection: Connection) -> int | None:
 
 
 _INSERT = Prepared(audit.insert(), Line._fields)
+#: PostgreSQL's own numbers have gaps where a transaction was rolled back; under the one lock these have none.
+_NUMBERED = Prepared(
+    audit.insert().values(number=select(func.coalesce(func.max(audit.c.number), 0) + 1).scalar_subquery()),
+    ["number", *Line._fields],
+)
 _LINE = (audit.c.number, audit.c.at, audit.c.who, audit.c.what, audit.c.about, audit.c.detail)
 
 

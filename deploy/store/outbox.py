@@ -144,6 +144,11 @@ def being_sent(tx: Transaction) -> list[Message]:
     return _read(tx, _SENDING, {})
 
 
+def orphans(tx: Transaction) -> list[Message]:
+    """What other processes were sending that are no more; of one that only hangs, nothing before its leases end."""
+    return _read(tx, _ORPHANS, {"own": tx.owner})
+
+
 def _claimed(tx: Transaction, message: Message) -> Change:
     """What claiming makes of a ready row, with the limits of its person in between."""
     notification, row = message.notification, message.row
@@ -158,9 +163,10 @@ def _claimed(tx: Transaction, message: Message) -> Change:
     picture, comes_at = _picture(tx, notification)
     if comes_at > tx.at:
         return Change(replace(row, due_at=comes_at))
-    change = delivery.claim(row, tx.at)
-    if change.row.state is Delivery.SENDING:
-        tx.claims.append(Claim(replace(notification, picture=picture), change.row.fence))
+    change = delivery.claim(row, tx.at, tx.owner)
+    if change.row.state is Delivery.SENDING and change.row.lease_until is not None:
+        claimed = Claim(replace(notification, picture=picture), change.row.fence, change.row.lease_until, tx.owner)
+        tx.claims.append(claimed)
     return change
 
 
@@ -258,6 +264,21 @@ _ONE = Prepared(_ALL.where(outbox.c.id == bindparam("message")))
 _BY_PROVIDER = Prepared(_ALL.where(outbox.c.provider_id == bindparam("provider")))
 _OF = Prepared(_ALL.where(outbox.c.incident == bindparam("incident")).order_by(outbox.c.event.desc()))
 _SENDING = Prepared(_ALL.where(_OPEN, outbox.c.state == Delivery.SENDING.value))
+#: PostgreSQL's: whoever lives holds the lock with his number (deploy.store.postgres.Listener).
+_OTHERS = (
+    select(outbox.c.owner)
+    .where(_OPEN, outbox.c.state == Delivery.SENDING.value, outbox.c.owner != bindparam("own"))
+    .distinct()
+    .cte("others")
+    .prefix_with("MATERIALIZED")
+)
+_ORPHANS = Prepared(
+    _ALL.where(
+        _OPEN,
+        outbox.c.state == Delivery.SENDING.value,
+        outbox.c.owner.in_(select(_OTHERS.c.owner).where(func.pg_try_advisory_xact_lock_shared(_OTHERS.c.owner))),
+    )
+)
 _REQUESTS = Prepared(
     _ALL.join(incidents, incidents.c.id == outbox.c.incident).where(
         incidents.c.state == State.TRIGGERED.value,

@@ -45,8 +45,13 @@ class Prepared:
         try:
             getattr(cursor, how)(sql, values)
         except connection.dialect.loaded_dbapi.Error as error:
-            base = connection.dialect.loaded_dbapi.Error
-            raise DBAPIError.instance(sql, None, error, base, hide_parameters=True) from None
+            base: Any = connection.dialect.loaded_dbapi.Error
+            is_lost = connection.dialect.is_disconnect(error, cursor.connection, cursor)
+            if is_lost:
+                connection.invalidate()
+            raise DBAPIError.instance(
+                sql, None, error, base, hide_parameters=True, connection_invalidated=is_lost
+            ) from None
         return cursor
 
     def _on(self, connection: Connection) -> tuple[str, list[str] | None, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Opening the store, `contact.db` on one machine, and bringing it up to date before it is used."""
+"""Opening the store, `contact.db` on one machine or PostgreSQL, and bringing it up to date before it is used."""
 
 import contextlib
 import sqlite3
@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, bindparam, create_engine, event, func, inspect, select, text
 
+from deploy.store import postgres
 from deploy.store.migrations import HEAD
 from deploy.store.prepared import Prepared
 from deploy.store.tables import cursors, desks, incidents, opt_outs
@@ -19,22 +20,27 @@ BUSY_S = 5.0  #: a writer waits this long for another one
 TRIES_EVERY_S = 0.001
 
 
-def open_store(path: Path) -> Engine:
-    """The SQLite store in this file, made or migrated if need be.  A transaction takes the write lock at its begin.
+def open_store(where: Path | str) -> Engine:
+    """The store in this file of SQLite, or at this URL of PostgreSQL, made or migrated if need be.
 
-    Contact folds the write-ahead log back beside its commits (`deploy.log.sqlite.fold`), so that none has to wait.
+    A transaction takes the write lock at its begin.  Contact folds the write-ahead log of a file back beside its
+    commits (`deploy.log.sqlite.fold`), so that none has to wait.  Raises ConfigurationError for a URL that is none.
     """
-    engine = _sqlite(
-        path, "BEGIN IMMEDIATE", "journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=0", "busy_timeout=0"
-    )
+    engine = postgres.writer(where) if isinstance(where, str) else _sqlite_writer(where)
     with engine.begin() as connection:
         migrate(connection)
     return engine
 
 
-def open_reader(path: Path) -> Engine:
-    """The same file for one who only reads; each transaction sees one state.  The file must exist."""
-    return _sqlite(path, "BEGIN", "query_only=ON")
+def open_reader(where: Path | str) -> Engine:
+    """The same store for one who only reads; each transaction sees one state.  It must exist."""
+    return postgres.reader(where) if isinstance(where, str) else _sqlite(where, "BEGIN", "query_only=ON")
+
+
+def _sqlite_writer(path: Path) -> Engine:
+    return _sqlite(
+        path, "BEGIN IMMEDIATE", "journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=0", "busy_timeout=0"
+    )
 
 
 def _sqlite(path: Path, begin: str, *pragmas: str) -> Engine:

@@ -5,9 +5,9 @@ from typing import NamedTuple, Self, TypeVar
 
 from msgspec import Struct
 from sqlalchemy import Connection, bindparam, select, text
-from sqlalchemy.exc import OperationalError
 
 from deploy.store import audit
+from deploy.store.postgres import is_away
 from deploy.store.prepared import Prepared
 from deploy.store.store import looking, opted_out
 from deploy.store.tables import journal
@@ -17,6 +17,8 @@ from vorab.ports import Channel, Directory, Scene
 from vorab.site import Limits
 
 T = TypeVar("T")
+
+AT_ONCE = 20  #: breaches, inbox rows or due incidents taken in one transaction; life safety waits for no more
 
 
 class Link(NamedTuple):
@@ -43,6 +45,8 @@ class Claim(Struct, frozen=True):
 
     notification: Notification
     fence: int  #: an outcome with another number is not of this claim
+    until: Instant  #: of its lease
+    owner: int | None = None  #: of several processes, the one that made it
 
 
 class Look(Struct, frozen=True):
@@ -52,6 +56,8 @@ class Look(Struct, frozen=True):
     provider_id: str  #: "" = not known: it is looked for in the provider's list
     since: Instant  #: when it was first handed over
     besides: frozenset[str] = frozenset()  #: the provider's ids of the incident's other messages
+    fence: int = 0  #: with `lookups`: how the message stood; that it was not found says nothing of another state
+    lookups: int = 0
 
 
 class HangUp(Struct, frozen=True):
@@ -90,6 +96,7 @@ class Transaction:
         *,
         reserved: int = 0,
         careful: bool = False,
+        owner: int | None = None,
     ) -> None:
         self.connection = connection
         self.worked = False  #: something was applied
@@ -98,6 +105,7 @@ class Transaction:
         self.at = at
         self.senders = senders  #: threads that could send at once
         self.reserved = reserved  #: so many of them send life safety and nothing else
+        self.owner = owner  #: of several processes, this one
         self.claims: list[Claim] = []
         self.looks: list[Look] = []
         self.errands: list[Errand] = []  #: what nobody waits for, after the commit too
@@ -125,9 +133,9 @@ class Transaction:
         savepoint = self.connection.begin_nested()
         try:
             handle(self, item)
-        except OperationalError:
-            raise  # the store itself, not this item
         except Exception as error:
+            if is_away(error):
+                raise  # the store itself, not this item
             savepoint.rollback()
             self.claims, self.looks, self.errands, self.lines, self._events, self.ordered = kept
             self.forget_opt_outs()

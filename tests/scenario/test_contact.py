@@ -10,6 +10,7 @@ from sqlalchemy import Engine, select, text
 
 from deploy.contact import RESERVED, SENDERS, Contact
 from deploy.store import audit
+from deploy.store.breaches import LogBreaches
 from deploy.store.store import open_reader, open_store
 from deploy.store.tables import audit as audit_table
 from deploy.store.tables import inbox, incidents, outbox
@@ -55,7 +56,8 @@ class Night:
         texts = Texts({}, self.site.zone)
         directory = SiteDirectory(self.site)
         channels = {"sms": self.sms}
-        self.contact = Contact(self.site, self.store, self.breaches, directory, channels, texts, self.clock, self._send)
+        found = LogBreaches(self.breaches)
+        self.contact = Contact(self.site, self.store, found, directory, channels, texts, self.clock, self._send)
 
     def _send(self, job: Callable[[], None]) -> None:
         if self.hold:

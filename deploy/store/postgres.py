@@ -1,0 +1,222 @@
+"""The store on PostgreSQL: its connections, whose turn it is to write, which processes are alive, and what time it is.
+
+Who writes waits for one lock at the begin of his transaction, as with SQLite: so limits hold over all processes, rows
+become visible in the order of their numbers, and nobody decides by what another is just changing.
+"""
+
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from itertools import chain, repeat
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from vorab.errors import ConfigurationError
+from vorab.model import Instant
+
+T = TypeVar("T")
+
+TURN = 0x766F726162  #: "vorab", the key of the lock that a writer holds until the end of his transaction
+CONNECT_WITHIN_S = 5
+#: A writer waits this long for the others; one that holds the lock and says nothing, because it froze, loses it.
+WRITER = {"lock_timeout": "5s", "idle_in_transaction_session_timeout": "5s", "synchronous_commit": "on"}
+READER = {"default_transaction_isolation": "repeatable read", "default_transaction_read_only": "on"}
+#: Whoever is gone without a word is noticed by the other side within about ten seconds.
+SERVER_NOTICES = {"tcp_keepalives_idle": "5", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "3"}
+WE_NOTICE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
+BACK_OFF_S = (0.2, 0.5, 1.0, 2.0)
+LISTEN_S = 1.0  #: a connection that is only listened to is tried this often
+
+log = logging.getLogger("vorab.store")
+
+
+def writer(url: str) -> Engine:
+    """A transaction takes the one lock at its begin; `connection.info[AT]` is the database's time right after that."""
+    engine = _engine(url, WRITER)
+
+    @event.listens_for(engine, "begin")
+    def take_turn(connection: Connection) -> None:
+        connection.info[AT] = connection.exec_driver_sql(_TAKE_TURN).scalar_one()
+
+    return engine
+
+
+AT = "vorab.at"
+_TAKE_TURN = f"SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint FROM pg_advisory_xact_lock({TURN})"  # noqa: S608 - a number
+
+
+def reader(url: str) -> Engine:
+    """Nothing can be written; a transaction sees one state."""
+    return _engine(url, READER)
+
+
+def _engine(url: str, options: dict[str, str]) -> Engine:
+    address(url)
+    return create_engine(
+        "postgresql+psycopg://",
+        creator=lambda: connect(url, options),
+        hide_parameters=True,  # no number and no text in an error or a log
+        pool_pre_ping=True,
+    )
+
+
+def connect(url: str, options: dict[str, str], *, autocommit: bool = False) -> Any:
+    """Raises psycopg.OperationalError."""
+    psycopg = _driver()
+    given = psycopg.conninfo.conninfo_to_dict(url).get("options") or ""
+    every = SERVER_NOTICES | options
+    ours = " ".join(f"-c {name}={value.replace(' ', chr(92) + ' ')}" for name, value in every.items())
+    return psycopg.connect(
+        url,
+        autocommit=autocommit,
+        connect_timeout=CONNECT_WITHIN_S,
+        application_name="vorab",
+        options=f"{given} {ours}".strip(),
+        **WE_NOTICE,
+    )
+
+
+def _driver() -> Any:
+    try:
+        import psycopg
+    except ImportError:
+        raise ConfigurationError("a store on PostgreSQL needs its driver: pip install 'vorab[postgres]'") from None
+    return psycopg
+
+
+def address(url: str) -> str:
+    """Host, port and database: what may be shown.  Raises ConfigurationError."""
+    psycopg = _driver()
+    try:
+        found = psycopg.conninfo.conninfo_to_dict(url)
+    except psycopg.ProgrammingError:  # it would show the password
+        raise ConfigurationError(
+            "store: that is no address of a database; expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
+        ) from None
+    return f"{found.get('host') or 'localhost'}:{found.get('port') or 5432}/{found.get('dbname') or ''}"
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the store itself does not answer, and nothing is wrong with what was asked of it."""
+    return isinstance(error, OperationalError) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+
+
+def patiently(do: Callable[[], T], where: Path | str, stopped: Callable[[], bool] = lambda: False) -> T | None:
+    """What it gives, tried again for as long as PostgreSQL does not answer; None = told to stop meanwhile.
+
+    On a file nothing is tried twice.  Raises ConfigurationError.
+    """
+    if isinstance(where, Path):
+        return do()
+    told = ""
+    for wait_s in chain(BACK_OFF_S, repeat(BACK_OFF_S[-1])):
+        try:
+            done = do()
+        except DBAPIError as error:
+            if not is_away(error):
+                raise
+            cause = _cause(error)
+            if cause != told:
+                log.error("the store %s does not answer, and is tried again: %s", address(where), cause)
+            told = cause
+        else:
+            if told:
+                log.warning("the store %s answers again", address(where))
+            return done
+        until = time.monotonic() + wait_s
+        while time.monotonic() < until:
+            if stopped():
+                return None
+            time.sleep(0.05)
+    raise AssertionError("there is always another try")
+
+
+def _cause(error: DBAPIError) -> str:
+    return " ".join(str(error.orig).split())
+
+
+# --- time -------------------------------------------------------------------------------------------------------------
+
+#: On Linux the monotonic clock stands still while the machine sleeps, and leases go on.
+_STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+class StoreClock:
+    """The database's time, the same for every process: as of the last begin of a transaction, and what passed since."""
+
+    def __init__(self, store: Engine) -> None:
+        self._ahead = 0
+        event.listen(store, "begin", self._look)
+        with store.begin():
+            pass
+
+    def now(self) -> Instant:
+        return Instant(self._ahead + _passed())
+
+    def _look(self, connection: Connection) -> None:
+        self._ahead = connection.info[AT] - _passed()
+
+
+def _passed() -> int:
+    return time.clock_gettime_ns(_STEADY) // 1000
+
+
+# --- bells ------------------------------------------------------------------------------------------------------------
+
+
+def ring(connection: Connection, name: str) -> None:
+    """With the commit, the processes of this name are woken, on whichever machine.  With a file: nothing."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"NOTIFY vorab_{name}")
+
+
+class Listener:
+    """A connection of its own, on a thread: wakes its process when others commit, and shows them that it is alive.
+
+    `owner` names the process, for as long as that connection lives: the server lets go of the name's lock when the
+    process is gone.  After a lost connection it has another name.
+    """
+
+    def __init__(self, url: str, name: str, wake: Callable[[], None]) -> None:
+        self._url, self._name, self._wake = url, name, wake
+        self._stopped = threading.Event()
+        self._owner: int | None = None
+        self._connected = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
+        self._thread.start()
+        self._connected.wait(CONNECT_WITHIN_S)
+
+    def owner(self) -> int | None:
+        """None = never connected yet."""
+        return self._owner
+
+    def close(self) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        psycopg = _driver()
+        while not self._stopped.is_set():
+            try:
+                with connect(self._url, {}, autocommit=True) as connection:
+                    self._listen(connection)
+            except psycopg.Error:
+                self._wake()  # whoever writes finds out, and says so
+                self._stopped.wait(BACK_OFF_S[-1] / 2)
+
+    def _listen(self, connection: Any) -> None:
+        owner = (1 << 32) + secrets.randbits(62)
+        connection.execute("SELECT pg_advisory_lock(%s)", [owner])
+        connection.execute(f"LISTEN vorab_{self._name}")
+        self._owner = owner
+        self._connected.set()
+        self._wake()
+        while not self._stopped.is_set():
+            for _ in connection.notifies(timeout=LISTEN_S):
+                self._wake()
+            connection.execute("SELECT 1")
