@@ -52,6 +52,24 @@ def capture(site: Site, data: Data = None) -> None:
 
 
 @app.command(hidden=True)
+def worker(
+    site: Site,
+    data: Data = None,
+    life_safety: Annotated[bool, typer.Option("--life-safety", help="The lane of life safety.")] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="On a bare loop instead of Faust.")] = False,
+) -> None:
+    """Find breaches in what stands in Kafka; started by run."""
+    from deploy.cli.folders import supervised
+
+    if plain:
+        from deploy.plain import main
+    else:
+        from deploy.workers import main
+
+    raise typer.Exit(supervised(main, site, data, life_safety=life_safety))
+
+
+@app.command(hidden=True)
 def contact(site: Site, data: Data = None) -> None:
     """Call people, and hear their answers; started by run."""
     from deploy.cli.folders import supervised
