@@ -134,6 +134,7 @@ class Client(paho.Client):
         )
         self._rest = b""
         self._large: _Large | None = None
+        self.bytes = 0  #: read so far
         self.refused = ""  #: why the connection was closed by us, for the log
 
     def forget_partial(self) -> None:
@@ -172,6 +173,7 @@ class Client(paho.Client):
             self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_CONN_LOST)
             return None
         self._last_bytes_received = paho.time_func()
+        self.bytes += len(data)
         return data
 
     def _packets(self, data: bytes) -> list[Publish]:
@@ -215,6 +217,10 @@ class Client(paho.Client):
         code = self._packet_handle()
         if code:
             self._loop_rc_handle(code)
+
+    def rest(self) -> None:
+        """Nothing is read for now, so that no answer to a PINGREQ is no sign of a dead broker; they go on."""
+        self._ping_t = 0.0
 
     def acknowledge(self, packet_ids: Sequence[int]) -> None:
         """PUBACKs in this order, in one write."""
@@ -266,6 +272,7 @@ class Session:
         self._counted = 0  #: messages since …
         self._counted_since = 0.0  #: … then
         self.name = client_id
+        self.connections = 0  #: begun so far: a packet id means something on one of them
         self.received = 0  #: PUBLISH packets: the packet reader's witness for the balance (law 2)
         self.drained = False  #: all that the broker had kept for us has been received
         self.settled_at: Instant | None = None  #: what the broker had for us until then has been received
@@ -292,6 +299,20 @@ class Session:
         connection = self._client.socket()
         return connection.fileno() if connection else -1
 
+    @property
+    def is_connected(self) -> bool:
+        """The broker has said so."""
+        return self._client.is_connected()
+
+    @property
+    def bytes(self) -> int:
+        """Read so far."""
+        return self._client.bytes
+
+    def rest(self) -> None:
+        """Call it before each `tend` while nothing is taken on purpose: the connection is kept alive all the same."""
+        self._client.rest()
+
     def wants_to_write(self) -> bool:
         """What a broken connection has left behind is not waited for."""
         return self._client.socket() is not None and self._client.want_write()
@@ -314,6 +335,7 @@ class Session:
         back_off = BACK_OFF_S[min(self._attempts, len(BACK_OFF_S) - 1)]
         self._connect_at = now + back_off * random.uniform(0.5, 1.0)  # noqa: S311 - spreads reconnections
         self._attempts += 1
+        self.connections += 1
         client = self._client
         client.forget_partial()
         client.drop_out_messages()

@@ -123,6 +123,7 @@ class Normaliser:
             if reading.dated or reading.sequence is not None:
                 _mark(self._window(reading.sensor), reading)
         self._recent[stored.life_safety].extend(stored.readings)
+        self._recent[stored.life_safety].extend(map(_refused, stored.quarantined))
 
     def forget(self, *, life_safety: bool) -> None:
         """The broker began a new session: it knows no packet id of the old one, and neither must we."""

@@ -1,0 +1,107 @@
+"""Records on their way to Kafka: they are in the log when enough brokers have them on disk."""
+
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Generic, TypeVar
+
+from kafka import KafkaProducer  # type: ignore[import-untyped]
+from kafka.errors import KafkaError  # type: ignore[import-untyped]
+
+from deploy.log import topics
+from deploy.log.kafka import LARGEST, topic_of
+from rules.partition import Shard
+from vorab.errors import TemporaryFailure, VorabError
+from vorab.site import Site
+
+BATCH_BYTES = 1 << 20
+ANSWER_WITHIN_MS = 5_000
+REQUEST_WITHIN_MS = 10_000
+NEVER_MS = (1 << 31) - 1  #: some 25 days
+RECONNECT_AFTER_MS = 1_000  #: at the most; its own 30 s would be 30 s of silence after a broker is back
+
+T = TypeVar("T")
+
+
+class LogFailed(VorabError):
+    """Kafka refused a record for good.  What was not acknowledged to MQTT comes again, to another process."""
+
+
+class Producer(Generic[T]):
+    """Records on their way; each has a token that comes back when enough brokers have it on disk.
+
+    Kafka's client has no bound of its own: whoever sends must stop in time.
+    """
+
+    def __init__(self, site: Site, wake: Callable[[], None]) -> None:
+        """`wake` is called in another thread when tokens are back.  Raises TemporaryFailure, ConfigurationError."""
+        assert site.log
+        self._topics = {lane: topic_of(site, life_safety=lane) for lane in (False, True)}
+        self._arrived: deque[T] = deque()
+        self._failed: Exception | None = None
+        self._wake, self._woken = wake, False
+        for topic in self._topics.values():
+            topics.fitting(site.log.servers, topic, site.log.partitions)
+        with told():
+            self._kafka = KafkaProducer(
+                bootstrap_servers=site.log.servers,
+                bootstrap_timeout_ms=ANSWER_WITHIN_MS,
+                acks="all",
+                enable_idempotence=True,
+                allow_auto_create_topics=False,
+                batch_size=BATCH_BYTES,
+                max_request_size=LARGEST,
+                delivery_timeout_ms=NEVER_MS,  # while the brokers are away MQTT is not read; nothing is given up
+                request_timeout_ms=REQUEST_WITHIN_MS,
+                reconnect_backoff_max_ms=RECONNECT_AFTER_MS,
+                metrics_enabled=False,
+            )
+            for topic in self._topics.values():
+                self._kafka.partitions_for(topic)  # so that `send` need not ask for them
+
+    def send(self, shard: Shard, value: bytes, token: T) -> None:
+        """Those of one partition arrive in this order.  Raises LogFailed."""
+        try:
+            sent = self._kafka.send(self._topics[shard.life_safety], value, partition=shard.number)
+        except KafkaError as error:
+            raise LogFailed(f"{self._topics[shard.life_safety]}, partition {shard.number}: {error}") from None
+        sent.add_callback(partial(self._stored, token))
+        sent.add_errback(self._refused)
+
+    def acknowledged(self) -> Iterator[T]:
+        """The tokens that are back.  Raises LogFailed when one will never be."""
+        self._woken = False  # before looking: who comes after that rings again
+        while self._arrived:
+            yield self._arrived.popleft()
+        if self._failed:
+            raise LogFailed(f"Kafka refused a record: {self._failed}")
+
+    def close(self, within_s: float) -> None:
+        """What is not acknowledged by then is given up here; MQTT will bring it again."""
+        with contextlib.suppress(KafkaError):
+            self._kafka.close(timeout=within_s)
+
+    def _stored(self, token: T, _where: object) -> None:
+        self._arrived.append(token)
+        self._ring()
+
+    def _refused(self, error: Exception) -> None:
+        self._failed = error
+        self._ring()
+
+    def _ring(self) -> None:
+        if not self._woken:
+            self._woken = True
+            self._wake()
+
+
+@contextlib.contextmanager
+def told() -> Iterator[None]:
+    """What goes wrong is raised as TemporaryFailure, and not told by Kafka's client as well."""
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    try:
+        yield
+    except KafkaError as error:
+        raise TemporaryFailure(f"Kafka: {error}") from None
