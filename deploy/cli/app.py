@@ -70,6 +70,21 @@ def worker(
 
 
 @app.command(hidden=True)
+def ingest(
+    site: Site,
+    data: Data = None,
+    broker: Annotated[
+        str, typer.Option("--broker", help="The name of one broker of the site file; else its only one.")
+    ] = "",
+) -> None:
+    """Hear the sensors of one broker, and bring what they say to Kafka; for a site on many machines."""
+    from deploy.cli.folders import supervised
+    from deploy.ingest import main_of
+
+    raise typer.Exit(supervised(main_of(broker), site, data))
+
+
+@app.command(hidden=True)
 def contact(site: Site, data: Data = None) -> None:
     """Call people, and hear their answers; started by run."""
     from deploy.cli.folders import supervised
