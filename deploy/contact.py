@@ -184,6 +184,10 @@ class Contact:
         """What the last jobs brought is written; nothing new is begun."""
         self._senders = 0
         self._round()
+        self.leave()
+
+    def leave(self) -> None:
+        """As if the process had been killed."""
         self._connection.close()
 
     # --- one transaction ----------------------------------------------------------------------------------------------

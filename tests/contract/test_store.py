@@ -3,12 +3,14 @@
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import asdict, replace
 from sqlalchemy import Engine, func, select, text
 from sqlalchemy.exc import DBAPIError
 
+from deploy.log import tables as log_tables
 from deploy.store import audit, outbox
 from deploy.store.apply import apply, read, set_aside, suppress, take, take_again, undelivered, wake
 from deploy.store.inbox import hear, keep, waiting
@@ -19,6 +21,7 @@ from deploy.store.tables import outbox as outbox_table
 from deploy.store.transaction import Transaction, World
 from notifiers.text import Texts
 from tests.small_site import ANA, BEN, NOON, NUMBERS, breach, person, rung, small_site
+from tests.stores import STORES, empty_store
 from vorab.model import (
     HOUR,
     MINUTE,
@@ -58,9 +61,14 @@ class Sms:
         return None
 
 
-@pytest.fixture(params=["sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    engine = open_store(tmp_path / "contact.db")
+@pytest.fixture(params=STORES)
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    return empty_store(request.param, tmp_path)
+
+
+@pytest.fixture
+def store(where: Path | str) -> Iterator[Engine]:
+    engine = open_store(where)
     yield engine
     engine.dispose()
 
@@ -91,6 +99,12 @@ class Open:
 def count(store: Engine, table: str) -> int:
     with store.connect() as connection:
         return int(connection.scalar(text(f"SELECT count(*) FROM {table}")) or 0)
+
+
+def kept(store: Engine) -> int:
+    """Edges that wait, or were set aside; on PostgreSQL, where workers put them there, applied ones stay too."""
+    with store.connect() as connection:
+        return connection.scalar(select(func.count()).where(breaches.c.state != "applied")) or 0
 
 
 def taken(by: str = "ben", event: str = "SM1") -> Answer:
@@ -150,7 +164,7 @@ def test_the_edges_of_a_breach_are_applied_in_order_whichever_way_they_come(stor
         assert ids.all() == [f"{breach().id}#{number}" for number in range(3)]
         assert connection.scalar(select(incidents.c.state)) == "resolved"
         assert connection.scalar(select(incidents.c.next_edge)) == 3
-    assert count(store, "breaches") == 0
+    assert kept(store) == 0
 
 
 def test_law_8_what_is_taken_in_the_same_transaction_is_not_handed_over(store: Engine) -> None:
@@ -274,7 +288,7 @@ def test_law_7_what_was_set_aside_is_taken_again(store: Engine) -> None:
     with Open(store) as tx:
         for one in set_aside(tx):
             take_again(tx, one)
-    assert (count(store, "incidents"), count(store, "breaches")) == (1, 0)
+    assert (count(store, "incidents"), kept(store)) == (1, 0)
 
 
 @pytest.mark.parametrize(
@@ -356,21 +370,24 @@ def test_the_migrations_lead_to_the_tables_as_they_are(store: Engine) -> None:
     with store.connect() as connection:
         here = MigrationContext.configure(connection)
         assert here.get_current_revision() == HEAD
-        assert compare_metadata(here, metadata) == []
+        tables: Any = [metadata, *([log_tables.metadata] if store.dialect.name == "postgresql" else [])]
+        assert compare_metadata(here, tables) == []
 
 
-def test_opening_again_changes_nothing(store: Engine, tmp_path: Path) -> None:
+def test_opening_again_changes_nothing(store: Engine, where: Path | str) -> None:
     with Open(store) as tx:
         take(tx, breach())
-    again = open_store(tmp_path / "contact.db")
+    again = open_store(where)
     assert count(again, "incidents") == 1
+    again.dispose()
 
 
-def test_a_reader_reads_and_cannot_write(store: Engine, tmp_path: Path) -> None:
-    reader = open_reader(tmp_path / "contact.db")
+def test_a_reader_reads_and_cannot_write(store: Engine, where: Path | str) -> None:
+    reader = open_reader(where)
     assert count(reader, "incidents") == 0
-    with pytest.raises(DBAPIError, match="readonly"), reader.begin() as connection:
+    with pytest.raises(DBAPIError, match=r"read-?only"), reader.begin() as connection:
         set_cursor(connection, "x", 1)
+    reader.dispose()
 
 
 def test_a_cursor_keeps_its_last_value(store: Engine) -> None:
@@ -426,9 +443,9 @@ def test_lines_that_the_sealer_did_not_reach_yet_are_no_fault(store: Engine) -> 
         assert audit.seal(connection) == 0
 
 
-def test_who_only_clicks_gets_his_turn_beside_one_who_writes_without_a_pause(tmp_path: Path) -> None:
+def test_who_only_clicks_gets_his_turn_beside_one_who_writes_without_a_pause(where: Path | str) -> None:
     """As contact does in a storm; a click that had to wait for SQLite's own patience took seconds."""
-    busy, desk = open_store(tmp_path / "contact.db"), open_store(tmp_path / "contact.db")
+    busy, desk = open_store(where), open_store(where)
     stop, written = threading.Event(), threading.Event()
 
     def write() -> None:

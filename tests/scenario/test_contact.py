@@ -1,41 +1,44 @@
 """From a breach to a person's answer, with the real channel, the phone world behind it, and the clock moved by hand."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, select
 
 from deploy.contact import RESERVED, SENDERS, Contact
 from deploy.store import audit
-from deploy.store.breaches import LogBreaches
+from deploy.store.breaches import LogBreaches, TableBreaches
 from deploy.store.store import open_reader, open_store
 from deploy.store.tables import audit as audit_table
-from deploy.store.tables import inbox, incidents, outbox
+from deploy.store.tables import breaches, inbox, incidents, journal, outbox
 from notifiers.sms import Settings, Sms
 from notifiers.text import Texts
 from tests.small_site import ANA, BEN, NOON, NUMBERS, OURS, Breaches, HandClock, breach, person, rung, small_site
-from vorab.model import MINUTE, SECOND, Edge, Incident, Instant, Priority, ResponseId, Rung, Span, State
+from tests.stores import STORES, empty_store
+from vorab.model import MINUTE, SECOND, Breach, Edge, Incident, Instant, Priority, ResponseId, Rung, Span, State
 from vorab.ports import HttpResponse
 from vorab.site import Limits, Response
 from vorab.testing.phones import Fault, Handset, Phones, PhoneWorld
-from vorab.wire import INCIDENT, unpack
+from vorab.wire import INCIDENT, pack, unpack
 from workflows.directory.stub import SiteDirectory
 
 
 class Night:
     """One site, its people's telephones, and the contact process stepped by hand."""
 
-    def __init__(self, folder: Path, ladder: Sequence[Rung], limits: Limits) -> None:
+    def __init__(self, where: Path | str, ladder: Sequence[Rung], limits: Limits) -> None:
         self.clock = HandClock()
         self.site = small_site(ladder, limits)
         self.world = PhoneWorld(self.clock)
         self.phone: Callable[[str], Handset] = Phones(self.world, NUMBERS)
         self.breaches = Breaches()
-        self.store: Engine = open_store(folder / "contact.db")
-        self.reader = open_reader(folder / "contact.db")
+        self.of_workers = isinstance(where, str)  #: they put what they find into the store itself
+        self.store: Engine = open_store(where)
+        self.reader = open_reader(where)
         self.sms = Sms(
             Settings.model_validate(
                 {
@@ -49,6 +52,7 @@ class Night:
         )
         self.waiting: list[Callable[[], None]] = []
         self.hold = False  #: jobs are begun and do not come back
+        self.lives: list[Contact] = []
         self.start()
 
     def start(self) -> None:
@@ -56,8 +60,11 @@ class Night:
         texts = Texts({}, self.site.zone)
         directory = SiteDirectory(self.site)
         channels = {"sms": self.sms}
-        found = LogBreaches(self.breaches)
-        self.contact = Contact(self.site, self.store, found, directory, channels, texts, self.clock, self._send)
+        found = TableBreaches() if self.of_workers else LogBreaches(self.breaches)
+        owner = partial(int, len(self.lives)) if self.of_workers else None
+        clock, send = self.clock, self._send
+        self.contact = Contact(self.site, self.store, found, directory, channels, texts, clock, send, owner=owner)
+        self.lives.append(self.contact)
 
     def _send(self, job: Callable[[], None]) -> None:
         if self.hold:
@@ -65,9 +72,18 @@ class Night:
         else:
             job()
 
-    def finds(self, *found: object) -> None:
-        self.breaches.found.extend(found)  # type: ignore[arg-type]
+    def finds(self, *found: Breach) -> None:
+        if self.of_workers:
+            with self.store.begin() as connection:
+                connection.execute(breaches.insert(), [row_of(one) for one in found])
+        self.breaches.found.extend(found)
         self.contact.turn()
+
+    def ends(self) -> None:
+        for one in self.lives:
+            one.leave()
+        self.store.dispose()
+        self.reader.dispose()
 
     def passes(self, span: int) -> None:
         """Time goes by, and the process wakes whenever something is due."""
@@ -96,9 +112,39 @@ class Night:
             return list(connection.scalars(select(inbox.c.outcome).order_by(inbox.c.number)))
 
 
+def row_of(found: Breach) -> dict[str, object]:
+    """As a worker puts it there."""
+    urgent = found.priority is Priority.LIFE_SAFETY
+    return {
+        "id": found.id,
+        "edge": found.number,
+        "state": "new",
+        "at": found.at,
+        "body": pack(found),
+        "urgent": urgent,
+    }
+
+
+Nights = Callable[[Sequence[Rung], Limits], Night]
+
+
+@pytest.fixture(params=STORES)
+def nights(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Nights]:
+    """Makes a night over an empty store of each kind."""
+    made = []
+
+    def make(ladder: Sequence[Rung], limits: Limits) -> Night:
+        made.append(Night(empty_store(request.param, tmp_path), ladder, limits))
+        return made[-1]
+
+    yield make
+    for night in made:
+        night.ends()
+
+
 @pytest.fixture
-def night(tmp_path: Path) -> Iterator[Night]:
-    night = Night(tmp_path, [rung(1), rung(2)], Limits())
+def night(nights: Nights) -> Iterator[Night]:
+    night = nights([rung(1), rung(2)], Limits())
     yield night
     with night.store.begin() as connection:
         audit.seal(connection)
@@ -257,10 +303,10 @@ def test_law_8_a_stop_is_heard_also_while_nothing_is_open(night: Night) -> None:
     night.phone("ana").receives_sms("gate B12")
 
 
-def test_who_asks_why_is_told_what_was_weighed_for_him_also_when_others_are_being_asked(tmp_path: Path) -> None:
+def test_who_asks_why_is_told_what_was_weighed_for_him_also_when_others_are_being_asked(nights: Nights) -> None:
     ladder = [rung(1), rung(1, role="pilots")]
     pilot = replace(person("ana", "t2"), roles=["pilots"])
-    night = Night(tmp_path, ladder, Limits())
+    night = nights(ladder, Limits())
     night.site = small_site(ladder, people=[person("ben", "post"), pilot])
     night.start()
     night.finds(breach())
@@ -371,8 +417,8 @@ def test_killed_before_sending_it_is_sent_once_when_the_lists_do_not_show_it(nig
         assert connection.scalars(select(outbox.c.repeated)).all() == [True]
 
 
-def test_life_safety_lost_on_the_way_is_not_taken_for_the_same_words_sent_before(tmp_path: Path) -> None:
-    night = Night(tmp_path, [rung(1, wait=30 * SECOND)], Limits())
+def test_life_safety_lost_on_the_way_is_not_taken_for_the_same_words_sent_before(nights: Nights) -> None:
+    night = nights([rung(1, wait=30 * SECOND)], Limits())
     night.site = small_site([rung(1, wait=30 * SECOND)], people=[person("ben", "post")])
     night.start()
     night.finds(breach(priority=Priority.LIFE_SAFETY, at=night.clock.at))
@@ -419,9 +465,9 @@ def test_law_8_what_was_sent_late_is_valid_only_for_the_rest_of_its_time(
     assert asked == ["60", "51"]
 
 
-def test_the_limit_of_a_person_calls_the_next_and_life_safety_has_its_own(tmp_path: Path) -> None:
+def test_the_limit_of_a_person_calls_the_next_and_life_safety_has_its_own(nights: Nights) -> None:
     hour = 60 * MINUTE
-    night = Night(tmp_path, [rung(1)], Limits(windows=[(hour, 1)], life_safety=[(hour, 10)]))  # type: ignore[list-item]
+    night = nights([rung(1)], Limits(windows=[(hour, 1)], life_safety=[(hour, 10)]))  # type: ignore[list-item]
     night.finds(breach())
     night.phone("ben").receives_sms("gate B12")
     night.finds(breach(onset=Instant(night.clock.at + 1)))
@@ -430,9 +476,9 @@ def test_the_limit_of_a_person_calls_the_next_and_life_safety_has_its_own(tmp_pa
     night.phone("ben").receives_sms("gate B12").nothing_more()
 
 
-def test_law_8_more_life_safety_than_expected_is_noted_once_and_never_withheld(tmp_path: Path) -> None:
+def test_law_8_more_life_safety_than_expected_is_noted_once_and_never_withheld(nights: Nights) -> None:
     limits = Limits(life_safety=[(Span(60 * MINUTE), 3)])
-    night = Night(tmp_path, [rung(1, wait=30 * SECOND)], limits)
+    night = nights([rung(1, wait=30 * SECOND)], limits)
     night.site = small_site([rung(1, wait=30 * SECOND)], limits, [person("ben", "post")])
     night.start()
     night.finds(breach(priority=Priority.LIFE_SAFETY))
@@ -451,7 +497,9 @@ def test_life_safety_is_taken_before_all_that_lie_before_it(night: Night) -> Non
     for _ in range(20):
         night.contact.turn()
     with night.reader.connect() as connection:
-        opened = list(connection.scalars(select(incidents.c.priority).order_by(text("rowid"))))
+        opening = (journal.c.incident == incidents.c.id) & (journal.c.kind == "opened")
+        rows = select(incidents.c.priority).join(journal, opening).order_by(journal.c.number)
+        opened = list(connection.scalars(rows))
     assert opened[0] == Priority.LIFE_SAFETY
     assert len(opened) == 251, "and it was opened once"
 
