@@ -3,6 +3,8 @@
 received = stored + duplicate + ignored + quarantined, for each run of an ingest: the packet reader's count, and the log
 breaches = opened an incident + attached to one + suppressed: the log's numbers, and the incidents'
 messages = delivered + waiting + given up: the count of those ordered, and the rows of the outbox
+
+On PostgreSQL the second compares the rows that the workers wrote with the incidents; what was received is in Kafka.
 """
 
 import contextlib
@@ -11,9 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from msgspec import Struct
+from sqlalchemy import Engine, text
 
 from deploy import own_faults
 from deploy.own_faults import Fault
+from deploy.store.store import cursor
 from deploy.store.transaction import Transaction
 from vorab.model import Delivery, RuleId, SensorId
 
@@ -82,9 +86,31 @@ def balance(capture: Path, contact: Path, before: Balance | None = None) -> Bala
         sums = [
             *_runs(log, stored, quarantined, before.whole_since),
             _breaches(log, books, cursors.get("breaches", 0), cursors.get("breaches/urgent", 0)),
-            _messages(books, cursors.get("messages", 0)),
+            _messages(dict(books.execute(str(_OUTBOX)).fetchall()), cursors.get("messages", 0)),
         ]
     return Balance(sums, stored, quarantined, position, number, before.whole_since)
+
+
+def of_store(store: Engine) -> Balance:
+    """The sums of a store on PostgreSQL, as it is now."""
+    with store.begin() as books:
+        rows = books.execute(_FOUND).fetchall()
+        states = {state: number for state, number, _, _ in rows}
+        came = sum(states.values())
+        states.pop("applied", None)
+        opened, known = next(((row[2], row[3]) for row in rows if row[0] == "applied"), (0, 0))
+        parts = {"opened": opened, "attached": known - opened, **states}
+        messages = {state: int(number) for state, number in books.execute(_OUTBOX)}
+        return Balance([Sum("breaches", came, parts), _messages(messages, cursor(books, "messages"))])
+
+
+#: By state: how many edges, of how many incidents that took them, and how many of them those incidents know.
+_FOUND = text(
+    "SELECT state, count(*), count(DISTINCT incident) FILTER (WHERE known), count(*) FILTER (WHERE known) FROM"
+    " (SELECT breaches.state, incidents.id AS incident, breaches.edge < incidents.next_edge AS known"
+    " FROM breaches LEFT JOIN incidents ON incidents.breach = breaches.id) AS edges GROUP BY state ORDER BY state"
+)
+_OUTBOX = text("SELECT state, count(*) FROM outbox GROUP BY state")
 
 
 def report(tx: Transaction, found: Balance) -> None:
@@ -152,8 +178,7 @@ def _breaches(log: sqlite3.Connection, books: sqlite3.Connection, taken: int, ur
     return Sum("breaches", came, {"opened": opened, "attached": attached, **kept})
 
 
-def _messages(books: sqlite3.Connection, ordered: int) -> Sum:
-    found = dict(books.execute("SELECT state, count(*) FROM outbox GROUP BY state").fetchall())
+def _messages(found: dict[str, int], ordered: int) -> Sum:
     waiting = (Delivery.READY, Delivery.SENDING, Delivery.SENT, Delivery.UNKNOWN)
     return Sum(
         "messages",

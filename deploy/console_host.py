@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -14,7 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import Connection, Engine, Row, bindparam, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from console import ports, signin
 from console.app import create
@@ -25,6 +26,7 @@ from deploy.simulator import TAKEN_WITHIN_S, Publisher, Simulator, live
 from deploy.site.load import load
 from deploy.store.message import RUNG, names
 from deploy.store.outbox import notification_of
+from deploy.store.postgres import Listener, is_away, patiently, ring
 from deploy.store.store import open_reader, open_store
 from deploy.store.tables import audit, desks, inbox, incidents, journal, links, outbox, pictures
 from deploy.talks import MediaTalks
@@ -219,6 +221,7 @@ class StoreInbox:
         values = [{"id": row.id, "kind": row.kind, "at": at, "body": json.dumps(row.body)} for row in rows]
         with _translated(), self._engine.begin() as connection:
             connection.execute(self._insert, values)
+            ring(connection, "contact")
             crash.point("console.before-commit")
         crash.point("console.after-commit")
         self._ringer.ring("contact")
@@ -228,7 +231,9 @@ class StoreInbox:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except OperationalError as error:
+    except DBAPIError as error:
+        if not is_away(error):
+            raise
         raise TemporaryFailure(f"the store does not answer: {error.orig}", 1.0) from None
 
 
@@ -248,14 +253,19 @@ def _incident(row: Row[bytes]) -> Incident:
 def main(site_folder: Path, data: Path) -> int:
     """Serves until SIGTERM.  Raises ConfigurationError."""
     site, found = load(site_folder), runtime.read(data)
-    directory, store = SiteDirectory(site), open_store(data / "contact.db")
+    where = runtime.store_of(site, data)
+    directory, store = SiteDirectory(site), patiently(partial(open_store, where), where)
+    assert store is not None
     with contextlib.ExitStack() as stack:
+        if isinstance(where, str):
+            ringer = Ringer(data)
+            stack.callback(Listener(where, "console", lambda: ringer.ring("console")).close)
         app, stream = create(
             ports.Outside(
                 site=site,
                 directory=directory,
                 public_url=runtime.public_url(site, found),
-                reader=StoreReader(open_reader(data / "contact.db"), directory),
+                reader=StoreReader(open_reader(where), directory),
                 inbox=StoreInbox(store, Ringer(data)),
                 shifts=StoreShifts(store),
                 now=_now,

@@ -27,6 +27,7 @@ from deploy.console_host import StoreInbox
 from deploy.media.rtsp import Line
 from deploy.media.voice import PACKET, RATE, Browser, Encoder, recording
 from deploy.site.load import load
+from deploy.store.postgres import patiently
 from deploy.store.store import open_store
 from deploy.talks import SECRET
 from deploy.wake import Ringer
@@ -258,7 +259,10 @@ def _guard(secret: str) -> Callable[[Request], Awaitable[None]]:
 def main(site_folder: Path, data: Path) -> int:
     """Serves until SIGTERM.  Raises ConfigurationError."""
     site, found = load(site_folder), runtime.read(data)
-    inbox = StoreInbox(open_store(data / "contact.db"), Ringer(data))
+    where = runtime.store_of(site, data)
+    store = patiently(partial(open_store, where), where)
+    assert store is not None
+    inbox = StoreInbox(store, Ringer(data))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # uvicorn takes it over, and raises it once more when it has stopped
     asyncio.run(_serve(partial(Media, runtime.intercoms(site, found), Path(site.folder)), inbox, found))

@@ -43,6 +43,11 @@ def read(data: Path) -> Runtime:
         raise ConfigurationError(f"{data}: nothing runs here; start it with: python -m vorab run SITE") from None
 
 
+def store_of(site: Site, data: Path) -> Path | str:
+    """Where its store is: a file of this machine, or the URL of PostgreSQL, with its password."""
+    return site.store or data / "contact.db"
+
+
 def public_url(site: Site, runtime: Runtime) -> str:
     """Where providers reach our webhooks; in a demo the provider is on this machine, and the port was found free."""
     return f"http://127.0.0.1:{runtime.console_port}" if site.demo else site.public_url.rstrip("/")

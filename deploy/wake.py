@@ -36,6 +36,23 @@ class Bell:
         self.path.unlink(missing_ok=True)
 
 
+class OwnBell(Bell):
+    """Rung by threads of this process alone: several such processes may use one data folder."""
+
+    def __init__(self) -> None:
+        self._socket, self._end = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        for end in (self._socket, self._end):
+            end.setblocking(False)
+
+    def ring(self) -> None:
+        with contextlib.suppress(OSError):  # full: it has been rung; closed: nobody waits
+            self._end.send(b"!")
+
+    def close(self) -> None:
+        self._socket.close()
+        self._end.close()
+
+
 class Ringer:
     """Rings the bells of others.  Nobody there, or a bell that is full, is no error: they poll."""
 

@@ -13,9 +13,10 @@ from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from deploy.store.prepared import Prepared
 from vorab.errors import ConfigurationError
 from vorab.model import Instant
 
@@ -172,7 +173,10 @@ def _passed() -> int:
 def ring(connection: Connection, name: str) -> None:
     """With the commit, the processes of this name are woken, on whichever machine.  With a file: nothing."""
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"NOTIFY vorab_{name}")
+        _RING.run(connection, {"bell": f"vorab_{name}"})
+
+
+_RING = Prepared(text("SELECT pg_notify(:bell, '')"))
 
 
 class Listener:

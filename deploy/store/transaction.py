@@ -7,7 +7,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, bindparam, select, text
 
 from deploy.store import audit
-from deploy.store.postgres import is_away
+from deploy.store.postgres import is_away, ring
 from deploy.store.prepared import Prepared
 from deploy.store.store import looking, opted_out
 from deploy.store.tables import journal
@@ -191,6 +191,8 @@ class Transaction:
         audit.write(self.connection, self.lines)
         if self.ordered:
             _ORDERED.run(self.connection, {"more": self.ordered})
+        if self.worked:
+            ring(self.connection, "console")
 
 
 _KNOWN = Prepared(select(journal.c.number).where(journal.c.id == bindparam("event")))
