@@ -2,6 +2,7 @@
 
 Capture, contact and console are processes of their own and survive each other's death (DESIGN §4); one that ends is
 started again, later each time it ends early.  A process that ends with 78 has found something a person must look at.
+Where the log is in Kafka, an ingest for each broker and the workers stand in for capture.
 """
 
 import contextlib
@@ -24,8 +25,9 @@ import msgspec
 from rich.console import Console
 
 from console.signin import first_secret
-from deploy import broker, runtime
+from deploy import broker, extras, runtime
 from deploy.site.load import load
+from deploy.store.postgres import address
 from vorab.errors import ConfigurationError
 from vorab.site import Site
 
@@ -141,13 +143,33 @@ def demo_environment(data: Path) -> dict[str, str]:
     return {f"{name}_ACCOUNT": DEMO_ACCOUNT for name in names} | {f"{name}_TOKEN": path.read_text() for name in names}
 
 
-def children(site_folder: Path, data: Path, environment: dict[str, str], *, has_media: bool = False) -> list[Child]:
-    """The processes of every site, in the order of their start."""
+#: Name → command and options of each process of a site on one machine, in the order of their start.
+ONE_MACHINE = {name: [name] for name in ("contact", "capture", "console")}
 
-    def child(name: str) -> Child:
-        return Child(name, [sys.executable, "-m", "vorab", name, str(site_folder), "--data", str(data)], environment)
 
-    return [child(name) for name in ("contact", "capture", "console", *(["media"] if has_media else []))]
+def commands(site: Site, *, has_media: bool) -> dict[str, list[str]]:
+    """The same for this site."""
+    found = ONE_MACHINE
+    if site.log:
+        hearing = {f"ingest {each.ingest}": ["ingest", "--broker", each.ingest] for each in site.brokers}
+        deciding = {f"worker {number}": ["worker"] for number in range(1, site.workers + 1)}
+        lane = {"worker life-safety": ["worker", "--life-safety"]}
+        found = {"contact": ["contact"], **hearing, **lane, **deciding, "console": ["console"]}
+    return found | ({"media": ["media"]} if has_media else {})
+
+
+def children(
+    site_folder: Path, data: Path, environment: dict[str, str], commands: dict[str, list[str]] = ONE_MACHINE
+) -> list[Child]:
+    """These processes, not started yet."""
+    return [
+        Child(
+            name,
+            [sys.executable, "-m", "vorab", command, str(site_folder), "--data", str(data), *options],
+            environment,
+        )
+        for name, (command, *options) in commands.items()
+    ]
 
 
 def speaks(site: Site) -> bool:
@@ -218,11 +240,13 @@ def say(line: str) -> None:
 def run(site_folder: Path, data: Path) -> int:
     """Runs until a signal says stop.  Raises ConfigurationError before anything is started."""
     began = time.monotonic()
+    site = load(site_folder)
+    if site.log:
+        extras.needed()
     os.umask(0o077)  # numbers, texts and secrets are nobody else's
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder = DataFolder(data)
     data = folder.path
-    site = load(site_folder)
     environment = demo_environment(data) if site.demo else {}
     stopping: list[int] = []
 
@@ -242,7 +266,7 @@ def run(site_folder: Path, data: Path) -> int:
         runtime.write(data, found)
         if site.demo:
             running += [phone_world(data, found, site), camera_world(data, found, site)]
-        running += children(site_folder, data, environment, has_media=found.media_port is not None)
+        running += children(site_folder, data, environment, commands(site, has_media=found.media_port is not None))
         secret = first_secret(data)
         for child in running:
             child.tend(say)
@@ -308,5 +332,8 @@ def _greet(
         out.print(f"  phones    http://127.0.0.1:{found.phones_port}/")
         out.print(f"  cameras   http://127.0.0.1:{found.cameras_port}/")
     out.print(f"  broker    {demo_broker.host}:{demo_broker.port}  {demo_broker.describes}")
+    if site.log:
+        out.print(f"  log       Kafka at {', '.join(site.log.servers)}, {site.log.partitions} partitions")
+        out.print(f"  store     PostgreSQL at {address(site.store)}; {site.workers} workers, and one for life safety")
     out.print(f"  data      {data}")
     out.print("\nCtrl-C stops everything.\n")

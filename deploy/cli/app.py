@@ -16,8 +16,10 @@ app = typer.Typer(
 )
 quarantine = typer.Typer(no_args_is_help=True, help="Messages that could not be understood; kept with their bytes.")
 audit = typer.Typer(no_args_is_help=True, help="The chained list of every change.")
+kafka = typer.Typer(no_args_is_help=True, help="The log of a site on many machines.")
 app.add_typer(quarantine, name="quarantine")
 app.add_typer(audit, name="audit")
+app.add_typer(kafka, name="kafka")
 
 EXAMPLE = Path("deploy/sites/airport")
 
@@ -144,6 +146,14 @@ def who(
     raise typer.Exit(report(sensor, site, data, at, as_json))
 
 
+@kafka.command(name="init", epilog="Exit code 1 if something that is there already differs; it is left as it is.")
+def kafka_init(site: SiteOption = EXAMPLE) -> None:
+    """Make the topics and tables of a site with log: and store:, once, before it is started."""
+    from deploy.cli.kafka import init
+
+    raise typer.Exit(init(site))
+
+
 # --- afterwards -------------------------------------------------------------------------------------------------------
 
 
@@ -195,6 +205,14 @@ def quarantine_again(
     from deploy.cli.quarantine import again
 
     raise typer.Exit(again(site, data, numbers or []))
+
+
+@app.command(epilog="Exit code 1 if nobody decides a partition: its checkpoint is older than 10 s.")
+def lag(site: SiteOption = EXAMPLE, as_json: Json = False) -> None:
+    """Show how far the workers of a site on Kafka are, partition by partition."""
+    from deploy.cli.kafka import lag as report
+
+    raise typer.Exit(report(site, as_json))
 
 
 @audit.command(name="verify", epilog="Exit code 1 if a line was changed, added or removed.")

@@ -1,11 +1,17 @@
 """Which folders a command means, and how a command of the supervisor's ends."""
 
+import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from deploy import extras
 from deploy.site.document import read
+from deploy.site.load import load
 from vorab.errors import ConfigurationError, Corrupt
+from vorab.site import Site
+
+NO_SUCH_TABLE = "42P01"  #: PostgreSQL's error code
 
 NEEDS_A_PERSON = 78  #: exit code (EX_CONFIG): to be started again would not help
 
@@ -29,6 +35,31 @@ def existing(site: Path, data: Path | None, file: str) -> Path:
     if not path.is_file():
         raise ConfigurationError(f"{path} is not there; start the site first: python -m vorab run {site}")
     return path
+
+
+def distributed(folder: Path) -> Site | None:
+    """The site whose log is in Kafka; None = it is on one machine.  Raises ConfigurationError."""
+    fields = read(folder, "site.yaml").data
+    if not isinstance(fields, dict) or "log" not in fields:
+        return None
+    extras.needed()
+    return load(folder)
+
+
+@contextlib.contextmanager
+def answering(site: Site) -> Iterator[None]:
+    """Whoever types waits for no database: one that is away, or empty, is a ConfigurationError."""
+    from sqlalchemy.exc import DBAPIError  # not every command asks a database
+
+    from deploy.store import postgres
+
+    try:
+        yield
+    except DBAPIError as error:
+        where = f"PostgreSQL at {postgres.address(site.store)}"
+        if getattr(error.orig, "sqlstate", None) == NO_SUCH_TABLE:
+            raise ConfigurationError(f"{where} has no tables of ours; make them with: vorab kafka init") from None
+        raise ConfigurationError(f"{where}: {' '.join(str(error.orig).split())}") from None
 
 
 def supervised(main: Callable[..., int], site: Path, data: Path | None, **options: object) -> int:

@@ -1,0 +1,102 @@
+"""Kafka asked about the topics of a site, and told to make them or to forget what is old."""
+
+import contextlib
+import logging
+import socket
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from kafka import KafkaAdminClient, TopicPartition  # type: ignore[import-untyped]
+from kafka.admin import ConfigResource, OffsetSpec  # type: ignore[import-untyped]
+from kafka.errors import KafkaError  # type: ignore[import-untyped]
+
+from deploy.log.progress import Part
+from deploy.log.shape import SETTINGS, Topic
+from deploy.log.topics import UNKNOWN_TOPIC
+from vorab.errors import ConfigurationError
+from vorab.site import Site
+
+ANSWER_WITHIN_S = 10
+CONNECT_WITHIN_S = 3
+
+
+@contextlib.contextmanager
+def asking(site: Site) -> Iterator["Admin"]:
+    """Raises ConfigurationError with addresses and causes when no broker answers, also later."""
+    assert site.log is not None
+    servers = site.log.servers
+    _reach(servers)
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what goes wrong is raised
+    within_ms = ANSWER_WITHIN_S * 1000
+    try:
+        client = KafkaAdminClient(
+            bootstrap_servers=servers, bootstrap_timeout_ms=within_ms, request_timeout_ms=within_ms
+        )
+        with contextlib.closing(client):
+            yield Admin(client)
+    except KafkaError as error:
+        raise ConfigurationError(f"Kafka at {', '.join(servers)}: {type(error).__name__}: {error}") from None
+
+
+def _reach(servers: Iterable[str]) -> None:
+    """One of them is enough.  Raises ConfigurationError."""
+    causes = []
+    for server in servers:
+        host, _, port = server.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), CONNECT_WITHIN_S).close()
+        except OSError as error:
+            causes.append(f"{server}: {error.strerror or error}")
+        else:
+            return
+    raise ConfigurationError(f"Kafka does not answer at {'; '.join(causes)}")
+
+
+class Admin:
+    def __init__(self, client: KafkaAdminClient) -> None:
+        self._client = client
+
+    def brokers(self) -> int:
+        return len(self._client.describe_cluster()["brokers"])
+
+    def topic(self, name: str) -> Topic | None:
+        """As it is; None = there is none."""
+        [found] = self._client.describe_topics([name])
+        if found["error_code"] == UNKNOWN_TOPIC:
+            return None
+        resource = ConfigResource("topic", name, dict.fromkeys(SETTINGS))
+        settings = self._client.describe_configs([resource], config_filter="all")["topic"][name]
+        partitions: list[dict[str, Any]] = found["partitions"]
+        copies = min(len(each["replica_nodes"]) for each in partitions)
+        return Topic(name, len(partitions), copies, {key: value["value"] for key, value in settings.items()})
+
+    def make(self, topic: Topic) -> None:
+        """Returns when each partition has a leader."""
+        how = {
+            "num_partitions": topic.partitions,
+            "replication_factor": topic.copies,
+            "configs": topic.settings,
+        }
+        self._client.create_topics({topic.name: how}, wait_for_metadata=True)
+
+    def firsts(self, parts: Iterable[Part]) -> dict[Part, int]:
+        """Offset of the first record of each that is still there."""
+        return self._offsets(dict.fromkeys(parts, OffsetSpec.EARLIEST))
+
+    def ends(self, parts: Iterable[Part]) -> dict[Part, int]:
+        """Offset of the record that will be written next."""
+        return self._offsets(dict.fromkeys(parts, OffsetSpec.LATEST))
+
+    def since(self, parts: Iterable[Part], ms: int) -> dict[Part, int]:
+        """Offset of the first record written then or later; -1 = all are older."""
+        return self._offsets(dict.fromkeys(parts, ms))
+
+    def delete_before(self, offsets: dict[Part, int]) -> None:
+        """Records before these offsets are gone."""
+        self._client.delete_records({TopicPartition(*part): offset for part, offset in offsets.items()})
+
+    def _offsets(self, specs: dict[Part, Any]) -> dict[Part, int]:
+        if not specs:
+            return {}
+        found = self._client.list_partition_offsets({TopicPartition(*part): spec for part, spec in specs.items()})
+        return {(place.topic, place.partition): int(each.offset) for place, each in found.items()}
