@@ -7,11 +7,13 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from itertools import count
 
+from msgspec.structs import replace
+
 from rules.limits import Limits
-from rules.ruleset import Rule, RuleSet, Watched
+from rules.ruleset import Rule, RuleSet, Watched, sensor_of
 from rules.silent import Silent
 from rules.without import Without
-from vorab.model import SECOND, Breach, Quality, Quantity, Reading, Record, Sample, SensorId, Span
+from vorab.model import SECOND, Breach, Quality, Quantity, Reading, Record, RulesChanged, Sample, SensorId, Span
 
 Edge = tuple[str, int, str, int, str, object, object, str]  #: id, number, edge, at, priority, value, limit, note
 Lane = tuple[str, bool]  #: an ingest, and whether it is its life safety
@@ -38,6 +40,16 @@ class Log:
     readings: dict[str, list[Heard]]
     untils: dict[Lane, list[tuple[int, int]]]
     deaf: dict[Lane, list[tuple[int, int, int]]]  #: where it listened again; from and to when nobody did
+    changes: list[int]  #: where other rules begin
+
+    def before(self, position: int) -> "Log":
+        """What stands above that place."""
+        return Log(
+            {sensor: [each for each in heard if each.position < position] for sensor, heard in self.readings.items()},
+            {lane: [each for each in untils if each[0] < position] for lane, untils in self.untils.items()},
+            {lane: [each for each in deaf if each[0] < position] for lane, deaf in self.deaf.items()},
+            [],
+        )
 
 
 @dataclass
@@ -51,12 +63,29 @@ class Value:
     event: bool = True  #: live, not a state that the broker kept
     position: int = 0  #: in the log, or of the until that released it
     sure: bool = True  #: it is known when it was said
+    dated: bool = True
+
+
+@dataclass
+class Start:
+    """Where a new or changed rule begins."""
+
+    position: int
+    clock: int  #: of its ingest
+    known: bool  #: other rules had listened to the same quantity of the sensor
+    told: list[Edge]  #: what the rule had told before it was changed
+
+    @property
+    def raised(self) -> bool:
+        return bool(self.told) and self.told[-1][2] != "cleared"
 
 
 def read(records: list[Record]) -> Log:
-    log, position = Log({}, {}, {}), count()
+    log, position = Log({}, {}, {}, []), count()
     highest: dict[Lane, int] = {}
     for record in records:
+        if any(isinstance(command, RulesChanged) for command in record.commands):
+            log.changes.append(next(position))
         for reading in record.readings:
             log.readings.setdefault(reading.sensor, []).append(Heard(next(position), reading))
         lane = record.ingest, record.life_safety
@@ -70,15 +99,54 @@ def read(records: list[Record]) -> Log:
     return log
 
 
-def edges(ruleset: RuleSet, log: Log) -> dict[tuple[str, str], list[Edge]]:
-    """Every edge of every watch, in its order."""
-    found: dict[tuple[str, str], list[Edge]] = {}
-    for rule in ruleset.rules:
-        for sensor in rule.watch:
-            told = _told(rule, sensor, _values(rule, sensor, ruleset, log), _end(rule, sensor, ruleset, log))
-            if told:
-                found[rule.id, sensor] = told
-    return found
+def edges(ruleset: RuleSet, log: Log, changed: RuleSet | None = None) -> dict[tuple[str, str], list[Edge]]:
+    """Every edge of every watch, in its order; where the log's last change stands, the changed rules begin."""
+    sets = [ruleset] if changed is None else [ruleset, changed]
+    watches = sorted({(rule.id, sensor) for each in sets for rule in each.rules for sensor in rule.watch})
+    found = {watch: _watch(*watch, ruleset, changed or ruleset, log) for watch in watches}
+    return {watch: told for watch, told in found.items() if told}
+
+
+def _watch(id_: str, sensor: SensorId, old: RuleSet, new: RuleSet, log: Log) -> list[Edge]:
+    before, after = _rule(old, id_, sensor), _rule(new, id_, sensor)
+    moved = old.home(sensor) != new.home(sensor)
+    if before and after and not moved and _decides(before, sensor, old) == _decides(after, sensor, new):
+        return _told(after, sensor, _values(after, sensor, new, log), _end(after, sensor, new, log))
+    place = log.changes[-1]
+    gone = "moved" if moved else "rule" if not after else ""
+    told = _ended(before, sensor, old, log.before(place), gone) if before else []
+    if not after:
+        return told
+    known = not moved and any(
+        rule.when.quantity is after.when.quantity and sensor in rule.watch and not rule.lateness for rule in old.rules
+    )
+    start = Start(place, _clock(log, _lane(new.watched(sensor)), place), known, [] if moved else told)
+    values = _values(after, sensor, new, log, start)
+    more = _told(after, sensor, values, _end(after, sensor, new, log), start)
+    return told + more
+
+
+def _rule(ruleset: RuleSet, id_: str, sensor: SensorId) -> Rule | None:
+    return next((rule for rule in ruleset.rules if rule.id == id_ and sensor in rule.watch), None)
+
+
+def _decides(rule: Rule, sensor: SensorId, ruleset: RuleSet) -> tuple[object, ...]:
+    return rule.when, rule.for_, rule.clear_for, rule.lateness, rule.priority, ruleset.watched(sensor)
+
+
+def _ended(rule: Rule, sensor: SensorId, ruleset: RuleSet, log: Log, gone: str) -> list[Edge]:
+    """What was told before the rules changed; if the watch is gone, what was raised then is cleared."""
+    values = _values(rule, sensor, ruleset, log)
+    told = _told(rule, sensor, values, _end(rule, sensor, ruleset, log))
+    if not gone or not told or told[-1][2] == "cleared":
+        return told
+    lane = _lane(ruleset.watched(sensor))
+    said = _sounds(sensor, lane, log) if isinstance(rule.when, Silent) else _samples(rule, sensor, log)
+    seen = [value.at for value in _in_order(rule, lane, log, said)]
+    identity, number, _, _, priority, *_ = told[-1]
+    at = max([_clock(log, lane, 10**20), int(identity.split("/")[2]), *seen])
+    value = None if isinstance(rule.when, Silent) else values[-1].value
+    return [*told, (identity, number + 1, "cleared", at, priority, value, None, gone)]
 
 
 def of(breaches: list[Breach]) -> dict[tuple[str, str], list[Edge]]:
@@ -118,18 +186,45 @@ def _noticed(log: Log, lane: Lane, at: int, position: int) -> int | None:
     return untils[index][0] if index < len(untils) else None
 
 
-def _values(rule: Rule, sensor: SensorId, ruleset: RuleSet, log: Log) -> list[Value]:
-    lane = _lane(ruleset.watched(sensor))
+def _values(rule: Rule, sensor: SensorId, ruleset: RuleSet, log: Log, start: Start | None = None) -> list[Value]:
     if isinstance(rule.when, Silent):
-        return _silences(rule, rule.when, sensor, ruleset, log)
-    said = [
+        return _silences(rule, rule.when, sensor, ruleset, log, start)
+    lane = _lane(ruleset.watched(sensor))
+    said = _samples(rule, sensor, log)
+    first = None
+    if start is None:
+        seen = _in_order(rule, lane, log, said)
+    else:
+        new = [each for each in said if each[0].position >= start.position]
+        line = _in_order(replace(rule, lateness=Span(0)), lane, log, said if start.known else new)
+        first = _last([value for value in line if value.position < start.position])
+        seen = _in_order(rule, lane, log, new, first) if rule.lateness else line
+        seen = [value for value in seen if value.position >= start.position]
+    if not isinstance(rule.when, Without):
+        return [*([first] if first else []), *seen]
+    openings = _openings(rule, rule.when, sensor, ruleset, log, seen, first)
+    return [first, *openings] if first and start and start.raised else openings
+
+
+def _samples(rule: Rule, subject: SensorId, log: Log) -> list[tuple[Heard, Sample]]:
+    """What the sensor, or this channel of it, said of the rule's quantity."""
+    sensor, channel = sensor_of(subject)
+    return [
         (heard, sample)
         for heard in log.readings.get(sensor, [])
         for sample in heard.reading.samples
-        if sample.quantity is rule.when.quantity and _usable(rule, sample)
+        if sample.quantity is rule.when.quantity and sample.channel == channel and _usable(rule, sample)
     ]
-    seen = _in_order(rule, lane, log, said)
-    return _openings(rule, rule.when, sensor, ruleset, log, seen) if isinstance(rule.when, Without) else seen
+
+
+def _last(values: list[Value]) -> Value | None:
+    """What the line says now: a state since it became so, a number since it was measured last."""
+    if not values:
+        return None
+    value = values[-1].value
+    began = next((v.at for u, v in zip(values[-2::-1], values[:0:-1], strict=True) if u.value != value), values[0].at)
+    measured = max((each.own for each in values if each.dated), default=BEFORE_ALL)
+    return Value(max(began, measured) if isinstance(value, float) else began, value, "", measured)
 
 
 def _usable(rule: Rule, sample: Sample) -> bool:
@@ -140,8 +235,13 @@ def _usable(rule: Rule, sample: Sample) -> bool:
     return isinstance(sample.value, bool)
 
 
-def _in_order(rule: Rule, lane: Lane, log: Log, said: list[tuple[Heard, Sample]]) -> list[Value]:
-    """In the order of the log, or with lateness of their own time; without what is history or only confirmed."""
+def _in_order(
+    rule: Rule, lane: Lane, log: Log, said: list[tuple[Heard, Sample]], first: Value | None = None
+) -> list[Value]:
+    """In the order of the log, or with lateness of their own time; without what is history or only confirmed.
+
+    `first`: what was known before.
+    """
     queue = []
     for heard, sample in said:
         floor = _clock(log, lane, heard.position) - rule.lateness
@@ -152,10 +252,10 @@ def _in_order(rule: Rule, lane: Lane, log: Log, said: list[tuple[Heard, Sample]]
             queue.append((order, heard.at, released or heard.position, floor, heard.reading, sample))
     queue.sort(key=lambda entry: entry[0])
     seen: list[Value] = []
-    newest = BEFORE_ALL
+    newest, value = (first.own, first.value) if first else (BEFORE_ALL, None)
     for _, own, position, floor, reading, sample in queue:
         undated = reading.retained and not reading.dated
-        if own < newest or (undated and seen and seen[-1].value == sample.value):
+        if own < newest or (undated and value == sample.value):
             continue
         at = max(own, floor, seen[-1].at if seen else BEFORE_ALL)
         notes = []
@@ -164,19 +264,20 @@ def _in_order(rule: Rule, lane: Lane, log: Log, said: list[tuple[Heard, Sample]]
         if at > own:
             notes.append("late")
         sure = sample.quality == Quality.GOOD
-        seen.append(Value(at, sample.value, "; ".join(notes), own, not reading.retained, position, sure))
+        value = sample.value
+        seen.append(Value(at, value, "; ".join(notes), own, not reading.retained, position, sure, not undated))
         if not undated:
             newest = own
     return seen
 
 
 def _openings(
-    rule: Rule, when: Without, sensor: SensorId, ruleset: RuleSet, log: Log, seen: list[Value]
+    rule: Rule, when: Without, sensor: SensorId, ruleset: RuleSet, log: Log, seen: list[Value], first: Value | None
 ) -> list[Value]:
     """The instants at which it took the value with nothing before it, and at which it left it."""
     watched = ruleset.watched(sensor)
     found = []
-    for before, now in zip([None, *seen], seen, strict=False):
+    for before, now in zip([first, *seen], seen, strict=False):
         decided = _noticed(log, _lane(watched), now.at + rule.lateness, now.position)
         if decided is None:
             break
@@ -228,37 +329,46 @@ def _sound(reading: Reading, clock: int) -> Sample:
     return Sample(Quantity.ONLINE, True, "", max(gap, min(sample.quality for sample in reading.samples)))
 
 
-def _silences(rule: Rule, when: Silent, sensor: SensorId, ruleset: RuleSet, log: Log) -> list[Value]:
-    """Where the gaps between two sounds begin to be too long, and where they end."""
-    watched = ruleset.watched(sensor)
-    sounds = [
-        (heard, _sound(heard.reading, _clock(log, _lane(watched), heard.position)))
+def _sounds(sensor: SensorId, lane: Lane, log: Log) -> list[tuple[Heard, Sample]]:
+    return [
+        (heard, _sound(heard.reading, _clock(log, lane, heard.position)))
         for heard in log.readings.get(sensor, [])
         if _spoke(heard.reading)
     ]
-    heard = _in_order(rule, _lane(watched), log, sounds)
-    begin = log.untils.get(_lane(watched), [])[:1]
-    if begin and not any(place.position < begin[0][0] for place, _ in sounds):
+
+
+def _silences(
+    rule: Rule, when: Silent, sensor: SensorId, ruleset: RuleSet, log: Log, start: Start | None
+) -> list[Value]:
+    """Where the gaps between two sounds begin to be too long, and where they end."""
+    watched = ruleset.watched(sensor)
+    lane, place = _lane(watched), start.position if start else BEFORE_ALL
+    sounds, begin = _sounds(sensor, lane, log), log.untils.get(lane, [])[:1]
+    if start and (rule.lateness or not start.known):
+        begin = [(place, start.clock)]
+        sounds = [each for each in sounds if each[0].position >= place]
+    heard = _in_order(rule, lane, log, sounds)
+    if begin and not any(sound.position < begin[0][0] for sound, _ in sounds):
         at = begin[0][1]
         heard = [Value(at, True, "", BEFORE_ALL, True, begin[0][0])] + [
             Value(max(value.at, at), True, "", value.own, True, value.position, value.sure) for value in heard
         ]
-    deaf = log.deaf.get(_lane(watched), [])
+    deaf = log.deaf.get(lane, [])
     found = []
     for now, after in zip(heard, [*heard[1:], None], strict=True):
         heard_at = lifted = now.at
         silent = False
-        for place, start, end in deaf:
-            if now.position < place and (after is None or place <= after.position):
-                silent = silent or heard_at + when.span + rule.lateness <= start
-                lifted = end - max(0, start - lifted)
+        for again, since, end in deaf:
+            if now.position < again and (after is None or again <= after.position):
+                silent = silent or (again > place and heard_at + when.span + rule.lateness <= since)
+                lifted = end - max(0, since - lifted)
                 heard_at = heard_at if silent else lifted
         if after is not None:
             after.at = max(after.at, lifted)
         too_long = heard_at + when.span
-        if after is not None and after.at < too_long:
+        if after is not None and (after.at < too_long or after.position < place):
             continue
-        noticed = _noticed(log, _lane(watched), too_long + rule.lateness, now.position)
+        noticed = _noticed(log, lane, too_long + rule.lateness, max(now.position, place))
         if after is not None and not rule.lateness and (noticed is None or after.position < noticed):
             noticed = after.position if after.sure else None
         if noticed is None:
@@ -289,9 +399,9 @@ def _who(gateway: SensorId | None, span: Span, ruleset: RuleSet, log: Log, at: i
 # --- when it is raised ------------------------------------------------------------------------------------------------
 
 
-def _told(rule: Rule, sensor: SensorId, values: list[Value], end: int) -> list[Edge]:
+def _told(rule: Rule, sensor: SensorId, values: list[Value], end: int, start: Start | None = None) -> list[Edge]:
     """Walks over all instants at which anything could fall due, and looks back from each."""
-    watch = _Past(rule, sensor)
+    watch = _Past(rule, sensor, start)
     last = max([end, *(value.at for value in values)])
     for value in values:
         watch.pass_until(value.at)
@@ -304,8 +414,13 @@ def _told(rule: Rule, sensor: SensorId, values: list[Value], end: int) -> list[E
 class _Past:
     """All values so far, all edges so far, and for each level when it began or ceased to be held."""
 
-    def __init__(self, rule: Rule, sensor: SensorId) -> None:
+    def __init__(self, rule: Rule, sensor: SensorId, start: Start | None) -> None:
         self.rule, self.sensor = rule, sensor
+        self.earlier = start.told if start else []
+        self.identity, self.said = "", ""  #: the breach told last, and its priority while it is raised
+        if start and start.raised:
+            self.identity, self.said = self.earlier[-1][0], self.earlier[-1][4]
+        self.muted = start.clock + rule.memory if start and start.clock > BEFORE_ALL else None
         self.values: list[Value] = []
         self.told: list[Edge] = []
         self.levels = rule.levels
@@ -316,6 +431,10 @@ class _Past:
     def pass_until(self, end: int) -> None:
         while True:
             due = [(at, -level) for level in range(1, len(self.levels) + 1) if (at := self._due(level)) is not None]
+            if self.muted is not None and self.muted <= end and not (due and min(due)[0] <= self.muted):
+                at, self.muted = self.muted, None
+                self._tell(at, "")
+                continue
             if not due or min(due)[0] > end:
                 return
             self._change(min(due)[0])
@@ -365,19 +484,25 @@ class _Past:
         self.level = now
         for k in range(min(before, now) + 1, max(before, now) + 1):
             self.turned[k - 1] = (at, len(self.values))
-        self._tell(at, before, now, since[1])
+        self._tell(at, since[1])
 
-    def _tell(self, at: int, before: int, now: int, note: str) -> None:
-        identity = f"{self.rule.id}/{self.sensor}/{self.onset}"
-        number = sum(edge[0] == identity for edge in self.told)
-        edge = "raised" if not before else "level" if now else "cleared"
-        priority = self.levels[(now or before) - 1][0]
-        value, limit = self.values[-1].value, None
+    def _tell(self, at: int, note: str) -> None:
+        """The edge between what was said last and what is now."""
+        now = self.levels[self.level - 1][0] if self.level else None
+        if self.muted is not None or (now or "") == self.said:
+            return
+        if not self.said:
+            self.identity = f"{self.rule.id}/{self.sensor}/{self.onset}"
+        number = sum(edge[0] == self.identity for edge in [*self.earlier, *self.told])
+        edge = "raised" if not self.said else "level" if now else "cleared"
+        value, limit = self.values[-1].value if self.values else None, None
         if isinstance(self.rule.when, Limits) and now:
             assert isinstance(value, int | float)
-            above, margin = self.rule.when.above.get(priority), self.rule.when.deadband
+            above, margin = self.rule.when.above.get(now), self.rule.when.deadband
             passed = above is not None and value > above - margin
-            limit = above if passed else self.rule.when.below.get(priority)
+            limit = above if passed else self.rule.when.below.get(now)
         if isinstance(self.rule.when, Silent):
             value = None
-        self.told.append((identity, number, edge, at, priority.value, value, limit, note))
+        priority = now.value if now else self.said
+        self.told.append((self.identity, number, edge, at, priority, value, limit, note))
+        self.said = now.value if now else ""
