@@ -23,7 +23,7 @@ RATE = 1000
 PARTITIONS = 8
 PROVIDER_TAKES_S = 0.15
 VITAL_EVERY = 10  #: of the breaches
-SECONDS_A_KILL = 10  #: room for the subjects of one kill's time
+SECONDS, SECONDS_A_KILL = 60, 10  #: room for so many subjects
 #: Breaches that no handset has shown yet: with more of them the next kill waits, for so long at the most.
 BACKLOG, BACKLOG_WITHIN_S = 1000, 60.0
 DOWN_S = 2.0  #: at the most, before PostgreSQL or the broker is started again
@@ -57,7 +57,7 @@ class Kill(NamedTuple):
 
 def crash(data: Path, kills: int, rate: int, chance: random.Random) -> dict[str, Any]:
     """The figures, `kills` by part.  Raises SystemExit when there are none."""
-    rounds = -(-kills * SECONDS_A_KILL * rate // BREACH_EVERY // RECIPIENTS)
+    rounds = -(-(SECONDS + kills * SECONDS_A_KILL) * rate // BREACH_EVERY // RECIPIENTS)
     everybody = range(1, RECIPIENTS + 1)
     warm = {f"warm-{person}-{{0..{rounds - 1}}}": f"z{person}" for person in everybody}
     vital = {f"vital-{person}-{{0..{rounds // VITAL_EVERY}}}": f"z{person}" for person in everybody}

@@ -257,7 +257,7 @@ class Ledger(Thread):
         super().__init__(daemon=True)
         self._topics = topics_of(site)
         self._servers = log_of(site).servers
-        self._stop = Event()
+        self._closing = Event()
         self.written = array("q")  #: by the number of the message: milliseconds since 1970 by ingest's clock; 0 = never
         self.next: Counter[tuple[str, int]] = Counter()  #: (topic, partition) → the first that is not read
 
@@ -265,7 +265,7 @@ class Ledger(Thread):
         consumer = KafkaConsumer(bootstrap_servers=self._servers, max_partition_fetch_bytes=4 << 20)
         consumer.assign(self._topics)
         consumer.seek_to_beginning()
-        while not self._stop.is_set():
+        while not self._closing.is_set():
             with contextlib.suppress(KafkaError):
                 for place, messages in consumer.poll(200).items():
                     for message in messages:
@@ -296,5 +296,5 @@ class Ledger(Thread):
         return any(not at or at > at_ms for at in self.written[max(0, count - 2000) : count])
 
     def close(self) -> None:
-        self._stop.set()
+        self._closing.set()
         self.join()

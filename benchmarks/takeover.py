@@ -55,11 +55,11 @@ class Load(threading.Thread):
         super().__init__(daemon=True)
         self._publisher = Publisher(port, "load")
         self._lock = threading.Lock()
-        self._stop = threading.Event()
+        self._closing = threading.Event()
 
     def run(self) -> None:
         start, sent = time.monotonic(), 0
-        while not self._stop.wait(0.005):
+        while not self._closing.wait(0.005):
             wanted = int((time.monotonic() - start) * RATE)
             self.send([(topic_of(f"load-{n % 1000}"), state(21.5, n)) for n in range(sent, wanted)])
             sent = wanted
@@ -70,7 +70,7 @@ class Load(threading.Thread):
             self._publisher.collect()
 
     def close(self) -> None:
-        self._stop.set()
+        self._closing.set()
         self.join()
         self._publisher.close()
 
