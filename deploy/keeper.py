@@ -20,7 +20,7 @@ from vorab.model import Breach, Quarantined, Record, Replayed, RulesChanged
 CHECKPOINT_EVERY_S = 2.0
 UNHEARD_S = 2.0  #: what was not delivered for so long is read by a tick
 FAR_BEHIND = 1000  #: records; a delivery so far below our position is sent forward
-DEAF_AFTER = 5  #: ticks in a row that had to read what was not delivered
+DEAF_AFTER = 8  #: ticks in a row that had to read what was not delivered; a leader's fail-over takes fewer
 
 log = logging.getLogger("vorab.worker")
 
@@ -169,28 +169,30 @@ class Keeper:
                 f"{self._name(number)}: the checkpoint is of another topic of that name ({claim.topic_id}), which was "
                 "deleted: delete its rows from checkpoints to begin with this one"
             )
-        engine = await self._restored(number, claim)
-        following = claim.next if engine else 0
+        following, engine = await self._restored(number, claim)
         if not first <= following <= end:
             raise Corrupt(
                 f"{self._name(number)}: decided up to record {following}, but the log holds {first} to {end}: "
-                "restore Kafka, or the checkpoint, from its backup"
+                "restore Kafka, or the checkpoint, from its backup; to go on knowing nothing, set next to one of these "
+                "and state to NULL in its row of checkpoints"
             )
         if self._mine is not mine:
             return None
-        part = self._parts[number] = Part(number, claim.epoch, following, engine or Engine(RuleSet()))
+        part = self._parts[number] = Part(number, claim.epoch, following, engine)
         return part
 
-    async def _restored(self, number: int, claim: Claim) -> Engine | None:
-        """None = the log must be read from its beginning."""
-        if claim.state is None:
-            return None
+    async def _restored(self, number: int, claim: Claim) -> tuple[int, Engine]:
+        """The first record to apply, and what is known before it: where it cannot be read, nothing at the beginning."""
+        if not claim.rules_hash:
+            return claim.next, Engine(RuleSet())
         ruleset = await self._ruleset(number, claim.rules_hash)
+        if claim.state is None:  # a person has put it there, to go on after what is gone
+            return claim.next, Engine(ruleset, claim.rules_hash)
         try:
-            return Engine.restore(ruleset, claim.state, claim.rules_hash)
+            return claim.next, Engine.restore(ruleset, claim.state, claim.rules_hash)
         except Corrupt as error:
             log.error("%s: the checkpoint at record %d cannot be used: %s", self._name(number), claim.next, error)
-            return None
+            return 0, Engine(RuleSet())
 
     async def _ruleset(self, number: int, rules_hash: str) -> RuleSet:
         """The rules of this partition.  Raises Corrupt when the set is not there."""

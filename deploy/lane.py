@@ -32,6 +32,7 @@ FETCH_BYTES = 1 << 20  #: of one partition at once
 
 T = TypeVar("T")
 log = logging.getLogger("vorab.worker")
+logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it tells each try; that Kafka is away, we tell once
 
 
 class Lane(NamedTuple):

@@ -26,6 +26,7 @@ class TopicReader:
         """`waits` is called each time it is Kafka that is waited for."""
         self._servers, self._topic, self._waits = list(servers), topic, waits
         self._place: tuple[int, int] | None = None  #: partition and offset from which the next fetch goes on
+        self._told = False  #: that Kafka does not answer
 
     async def start(self) -> None:
         """Kafka has answered."""
@@ -61,8 +62,9 @@ class TopicReader:
         try:
             found = await asyncio.wait_for(self._consumer.end_offsets(wanted), ANSWER_WITHIN_S)
         except (KafkaError, TimeoutError) as error:
-            log.warning("Kafka does not say where %s ends: %r", self._topic, error)
+            self._tell(error)
             return {}
+        self._tell(None)
         return {partition.partition: end for partition, end in found.items()}
 
     async def read(self, number: int, start: int) -> Sequence[tuple[int, bytes | None]]:
@@ -80,7 +82,7 @@ class TopicReader:
         except OffsetOutOfRangeError:
             raise Corrupt(f"{self._topic}, partition {number}: record {start} is gone: restore Kafka") from None
         except KafkaError as error:
-            log.warning("%s, partition %d cannot be read now: %r", self._topic, number, error)
+            self._tell(error)
             await asyncio.sleep(AGAIN_AFTER_S)
             return []
         records = [(message.offset, message.value) for message in found.get(partition, ())]
@@ -88,13 +90,21 @@ class TopicReader:
         return records
 
     async def _answered(self, ask: Callable[[], Awaitable[T]]) -> T:
-        told = False
         while True:
             try:
-                return await asyncio.wait_for(ask(), ANSWER_WITHIN_S)
+                answer = await asyncio.wait_for(ask(), ANSWER_WITHIN_S)
             except (KafkaError, TimeoutError) as error:
-                if not told:
-                    log.error("Kafka does not answer about %s: %r; trying again", self._topic, error)
-                    told = True
-            self._waits()
-            await asyncio.sleep(AGAIN_AFTER_S)
+                self._tell(error)
+                self._waits()
+                await asyncio.sleep(AGAIN_AFTER_S)
+                continue
+            self._tell(None)
+            return answer
+
+    def _tell(self, error: Exception | None) -> None:
+        """One line when Kafka stops answering, one when it answers again."""
+        if error is not None and not self._told:
+            log.error("Kafka at %s does not answer about %s: %r", ", ".join(self._servers), self._topic, error)
+        elif error is None and self._told:
+            log.error("Kafka answers again about %s", self._topic)
+        self._told = error is not None
