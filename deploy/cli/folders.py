@@ -4,12 +4,16 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deploy import extras
 from deploy.site.document import read
 from deploy.site.load import load
 from vorab.errors import ConfigurationError, Corrupt
 from vorab.site import Site
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 NO_SUCH_TABLE = "42P01"  #: PostgreSQL's error code
 
@@ -47,15 +51,31 @@ def distributed(folder: Path) -> Site | None:
 
 
 @contextlib.contextmanager
-def answering(site: Site) -> Iterator[None]:
+def opened(folder: Path, data: Path | None) -> Iterator["Engine"]:
+    """The store, to be read.  Raises ConfigurationError where the site never ran."""
+    from deploy.store.store import open_reader  # not every command asks a database
+
+    site = distributed(folder)
+    engine = open_reader(site.store if site else existing(folder, data, "contact.db"))
+    try:
+        with answering(site):
+            yield engine
+    finally:
+        engine.dispose()
+
+
+@contextlib.contextmanager
+def answering(site: Site | None) -> Iterator[None]:
     """Whoever types waits for no database: one that is away, or empty, is a ConfigurationError."""
-    from sqlalchemy.exc import DBAPIError  # not every command asks a database
+    from sqlalchemy.exc import DBAPIError
 
     from deploy.store import postgres
 
     try:
         yield
     except DBAPIError as error:
+        if site is None or not site.store:
+            raise
         where = f"PostgreSQL at {postgres.address(site.store)}"
         if getattr(error.orig, "sqlstate", None) == NO_SUCH_TABLE:
             raise ConfigurationError(f"{where} has no tables of ours; make them with: vorab kafka init") from None

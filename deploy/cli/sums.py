@@ -6,21 +6,16 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from deploy import balance as books
-from deploy.cli.folders import existing
+from deploy.cli.folders import distributed, existing, opened
 from deploy.store.audit import verify as first_wrong
-from deploy.store.store import open_reader
 from deploy.store.tables import audit
 
 
 def verify(site: Path, data: Path | None, as_json: bool) -> int:
     """Prints whether the chain of the audit holds; 1 if it does not.  Raises ConfigurationError."""
-    engine = open_reader(existing(site, data, "contact.db"))
-    try:
-        with engine.connect() as connection:
-            wrong = first_wrong(connection)
-            lines = connection.scalar(select(func.count()).select_from(audit)) or 0
-    finally:
-        engine.dispose()
+    with opened(site, data) as engine, engine.connect() as connection:
+        wrong = first_wrong(connection)
+        lines = connection.scalar(select(func.count()).select_from(audit)) or 0
     if as_json:
         print(json.dumps({"lines": lines, "first_wrong": wrong}))
     elif wrong is None:
@@ -32,7 +27,11 @@ def verify(site: Path, data: Path | None, as_json: bool) -> int:
 
 def balance(site: Path, data: Path | None, as_json: bool) -> int:
     """Prints the sums of law 2; 1 if one does not close.  Raises ConfigurationError."""
-    found = books.balance(existing(site, data, "capture.db"), existing(site, data, "contact.db"))
+    if distributed(site):
+        with opened(site, data) as engine:
+            found = books.of_store(engine)
+    else:
+        found = books.balance(existing(site, data, "capture.db"), existing(site, data, "contact.db"))
     for each in found.sums:
         if as_json:
             print(json.dumps({"of": each.of, "came": each.came, **each.parts, "missing": each.missing}))

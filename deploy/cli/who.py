@@ -7,8 +7,9 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from deploy.cli.folders import data_of
+from deploy.cli.folders import answering, data_of
 from deploy.cli.instants import day, instant, iso
+from deploy.runtime import store_of
 from deploy.site.faults import unknown
 from deploy.site.load import load
 from deploy.site.measures import write_span
@@ -31,7 +32,9 @@ def report(name: str, folder: Path, data: Path | None, at: str, as_json: bool) -
     sensor = directory.sensor(name)
     if sensor is None:
         raise ConfigurationError(unknown("sensor", name, [each.id for each in site.sensors]))
-    when, load_ = instant(at, site.zone), _load(data_of(folder, data) / "contact.db", instant(at, site.zone))
+    when = instant(at, site.zone)
+    with answering(site):
+        load_ = _load(store_of(site, data_of(folder, data)), when)
     ladders = _ladders(site, directory, sensor, when, load_)
     if as_json:
         for response, rules, rungs in ladders:
@@ -41,9 +44,9 @@ def report(name: str, folder: Path, data: Path | None, at: str, as_json: bool) -
     return 0
 
 
-def _load(store: Path, at: Instant) -> Load:
+def _load(store: Path | str, at: Instant) -> Load:
     """As the running site knows it; of one that never ran, nothing."""
-    if not store.is_file():
+    if isinstance(store, Path) and not store.is_file():
         return {}, set(), set()
     engine = open_reader(store)
     try:
