@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import logging
 import os
 import secrets
 import shutil
@@ -79,6 +80,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def _refused_sockets(request: pytest.FixtureRequest) -> Iterator[None]:
     """They are collected where that is expected, and not in some later test."""
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what is logged holds them, and pytest keeps what is logged
     yield
     if _speaks_kafka(request.node):
         gc.collect()
