@@ -187,6 +187,20 @@ def log(
     raise typer.Exit(report(site, data, sensor, last, follow, as_json))
 
 
+@app.command(epilog="Example: python -m vorab replay --from 14:00 --dry-run")
+def replay(
+    since: Annotated[str, typer.Option("--from", help="Show what is found from then on: start, or as with --at.")],
+    site: SiteOption = EXAMPLE,
+    data: Data = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say that you know that nothing is written.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Lead the whole log through the rules once more, and show what they find; nothing is written."""
+    from deploy.cli.replay import report
+
+    raise typer.Exit(report(site, data, since, dry_run, as_json))
+
+
 @quarantine.command(name="list")
 def quarantine_list(site: SiteOption = EXAMPLE, data: Data = None, as_json: Json = False) -> None:
     """Show what could not be understood, and why."""
