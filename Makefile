@@ -4,10 +4,15 @@ PYTHON ?= python3
 V := .venv
 PY := $(V)/bin/python
 
-.PHONY: run test check fix bench lock clean
+.PHONY: run run-distributed test check fix bench lock clean
 
 run: $(V)/.run
 	@exec $(PY) -m vorab run deploy/sites/airport
+
+# The same site on Kafka and PostgreSQL: Java, Maven and PostgreSQL come by apt where that is allowed.
+run-distributed: $(V)/.distributed
+	@tests/servers kafka
+	@exec $(PY) -m deploy.bare run deploy/sites/airport
 
 test: $(V)/.dev
 	@tests/servers
@@ -55,4 +60,9 @@ $(V)/.run: requirements-run.lock
 $(V)/.dev: requirements-dev.lock
 	@echo "setting up $(V) for development …"
 	$(call install,requirements-dev.lock)
+	@touch $(V)/.run
+
+$(V)/.distributed: requirements-distributed.lock
+	@echo "setting up $(V) with Kafka and PostgreSQL …"
+	$(call install,requirements-distributed.lock)
 	@touch $(V)/.run

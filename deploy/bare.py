@@ -509,6 +509,7 @@ def _copied(site: Path, copy: Path, servers: list[str], store: str) -> Path:
     """The site as it is, and three lines more."""
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(site, copy)
+    copy.chmod(0o700)
     (copy / "store").write_text(store)
     with (copy / "site.yaml").open("a") as lines:
         lines.write(f"\nlog: {{ kafka: {json.dumps(servers)}, partitions: 8 }}\nstore: file:store\nworkers: 2\n")
@@ -520,7 +521,7 @@ def _for_postgres(data: Path) -> Path:
     if os.geteuid() != 0:
         return data / "postgres"
     for ours in (data.parent, data):
-        ours.chmod(0o711)  # he may pass, and see nothing
+        ours.chmod(ours.stat().st_mode | 0o011)  # he may pass
     if all(folder.stat().st_mode & 0o001 for folder in data.resolve().parents):
         return data / "postgres"
     home = Path(pwd.getpwnam("postgres").pw_dir) / f"vorab-{data.name}"

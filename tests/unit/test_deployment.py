@@ -1,7 +1,9 @@
 """What runs a distributed site elsewhere: the containers and the units of systemd, read as they are."""
 
 import configparser
+import itertools
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,6 +11,9 @@ from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
+from typer.testing import CliRunner
+
+from deploy.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = YAML(typ="safe").load(ROOT / "deploy/compose.yaml")
@@ -121,6 +126,21 @@ def test_the_target_starts_every_unit() -> None:
     wanted = (ROOT / "deploy/systemd/vorab.target").read_text()
     for path in UNITS:
         assert re.search(rf"Wants=.*\b{re.escape(path.stem)}\S*\.service", wanted)
+
+
+def commands() -> list[tuple[str, list[str]]]:
+    """What is run, and with which words after `vorab`."""
+    contained = [(name, SERVICES[name]["command"]) for name in sorted(OURS)]
+    started = [(path.name, shlex.split(unit(path)["ExecStart"])) for path in UNITS]
+    return contained + [(name, words[words.index("vorab") + 1 :]) for name, words in started]
+
+
+@pytest.mark.parametrize(("name", "words"), commands())
+def test_the_command_that_it_runs_exists(name: str, words: list[str]) -> None:
+    command = list(itertools.takewhile(str.isalpha, words))
+    told = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "200"})
+    assert told.exit_code == 0, f"{name}: vorab {shlex.join(words)}"
+    assert [word for word in words if word.startswith("--") and word not in told.output] == []
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not on this machine")
