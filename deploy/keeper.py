@@ -1,7 +1,7 @@
 """What one worker knows of its partitions: how far each is decided, and what its rules remember.
 
 Our position counts, what the library delivers is a hint (DESIGN §4): a record below it is skipped, and what was passed
-over is read again.  In this order: breaches are stored, the position moves, a checkpoint covers both.
+over is read again.  No checkpoint covers a breach that is not stored.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from vorab.model import Breach, Quarantined, Record, Replayed, RulesChanged
 CHECKPOINT_EVERY_S = 2.0
 UNHEARD_S = 2.0  #: what was not delivered for so long is read by a tick
 FAR_BEHIND = 1000  #: records; a delivery so far below our position is sent forward
+UNSTORED = 1000  #: breaches that may wait for PostgreSQL
 DEAF_AFTER = 8  #: ticks in a row that had to read what was not delivered; a leader's fail-over takes fewer
 
 log = logging.getLogger("vorab.worker")
@@ -87,6 +88,37 @@ class Part:
         self.unheard = 0  #: ticks in a row that had to read
 
 
+class Storing:
+    """Breaches on their way: while one statement is under way, what is found meanwhile waits for the next one."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self._waiting: list[Breach] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def add(self, breaches: list[Breach]) -> None:
+        self._waiting += breaches
+        if self._task is None:
+            self._task = asyncio.create_task(self._store())
+        if len(self._waiting) > UNSTORED or self._task.done():
+            await self.all()
+        else:
+            await asyncio.sleep(0)  # the first one is on its way
+
+    async def all(self) -> None:
+        """Everything that was added is in the table.  Raises what went wrong."""
+        if self._task is not None:
+            await asyncio.shield(self._task)
+
+    async def _store(self) -> None:
+        while self._waiting:
+            taken, self._waiting = self._waiting, []
+            crash.point("worker.before-breaches")
+            await self._tables.add_breaches(taken)
+            crash.point("worker.after-breaches")
+        self._task = None
+
+
 class Keeper:
     """The partitions of one lane that are ours now.  One lock: records, ticks and checkpoints never interleave."""
 
@@ -108,6 +140,7 @@ class Keeper:
         self._parts: dict[int, Part] = {}
         self._rules: dict[str, RuleSet] = {}
         self._lock = asyncio.Lock()
+        self._storing = Storing(tables)
         self.alive = time.monotonic()  #: when a record or a tick last got through
 
     def owns(self, numbers: Iterable[int]) -> None:
@@ -121,6 +154,10 @@ class Keeper:
     def positions(self) -> dict[int, int]:
         """By partition, the first record that is not applied."""
         return {number: part.next for number, part in self._parts.items()}
+
+    async def stored(self) -> None:
+        """All breaches that were found so far are in the table."""
+        await self._storing.all()
 
     async def event(self, number: int, offset: int, value: bytes | None) -> None:
         """A record was delivered.  Raises Over; Corrupt and ConfigurationError when a person must look."""
@@ -242,9 +279,7 @@ class Keeper:
             else:
                 await self._tables.settle(command)
         if breaches := part.engine.apply(record):
-            crash.point("worker.before-breaches")
-            await self._tables.add_breaches(breaches)
-            crash.point("worker.after-breaches")
+            await self._storing.add(breaches)
         if record.quarantined:
             await self._tables.add_quarantined(record, record.quarantined)
 
@@ -284,6 +319,7 @@ class Keeper:
         now = time.monotonic()
         if now - part.saved < CHECKPOINT_EVERY_S or self._parts.get(part.number) is not part:
             return
+        await self._storing.all()
         part.saved = now
         engine = part.engine
         crash.point("worker.before-checkpoint")

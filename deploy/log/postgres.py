@@ -61,6 +61,7 @@ class PostgresTables:
         self._address = address(url)
         self._url, self._topic, self._waits = url, topic, waits
         self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._lock = asyncio.Lock()
 
     async def claim(self, number: int, topic_id: str) -> Claim:
         row = await self._run(CLAIM, self._topic, number, topic_id)
@@ -113,22 +114,19 @@ class PostgresTables:
 
     async def _run(self, query: LiteralString, *values: object) -> tuple[Any, ...] | None:
         """The first row.  Tried until PostgreSQL answers."""
-        tries = 0
-        while True:
-            try:
-                async with asyncio.timeout(ANSWER_WITHIN_S):
-                    row = await self._try(query, values)
-            except (psycopg.OperationalError, psycopg.InterfaceError, TimeoutError) as error:
-                if not tries:
-                    log.error("PostgreSQL at %s: %s; trying again", self._address, cause(error))
-                self._waits()
-                await self._drop()
-                await asyncio.sleep(AGAIN_AFTER_S[min(tries, len(AGAIN_AFTER_S) - 1)])
-                tries += 1
-                continue
-            if tries:
-                log.error("PostgreSQL at %s answers again", self._address)
-            return row
+        async with self._lock:
+            tries = 0
+            while True:
+                try:
+                    async with asyncio.timeout(ANSWER_WITHIN_S):
+                        row = await self._try(query, values)
+                except (psycopg.OperationalError, psycopg.InterfaceError, TimeoutError) as error:
+                    await self._lost(error, tries)
+                    tries += 1
+                    continue
+                if tries:
+                    log.error("PostgreSQL at %s answers again", self._address)
+                return row
 
     async def _try(self, query: LiteralString, values: Sequence[object]) -> tuple[Any, ...] | None:
         if self._connection is None:
@@ -136,12 +134,17 @@ class PostgresTables:
         cursor = await self._connection.execute(query, values, prepare=True)
         return await cursor.fetchone() if cursor.description else None
 
-    async def _drop(self) -> None:
+    async def _lost(self, error: Exception, tries: int) -> None:
+        """Told once; a moment later a new connection may be made."""
+        if not tries:
+            log.error("PostgreSQL at %s: %s; trying again", self._address, cause(error))
+        self._waits()
         lost, self._connection = self._connection, None
         if lost is not None:
             with contextlib.suppress(psycopg.Error, TimeoutError):
                 async with asyncio.timeout(1):
                     await lost.close()
+        await asyncio.sleep(AGAIN_AFTER_S[min(tries, len(AGAIN_AFTER_S) - 1)])
 
 
 async def connect(url: str) -> psycopg.AsyncConnection[Any]:

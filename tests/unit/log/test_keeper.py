@@ -1,10 +1,10 @@
 """What a worker does with the records of its partitions, whatever delivers them: each trap has a test."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import pytest
+from msgspec.structs import replace
 
 from deploy import keeper
 from deploy.keeper import Claim, Keeper, Over
@@ -112,7 +112,9 @@ class Books:
         self.settled: list[Replayed] = []
         self.poison: dict[tuple[int, int], tuple[bytes, str]] = {}
         self.while_claimed: Callable[[], None] = lambda: None
-        self.while_breaches: Callable[[], Coroutine[Any, Any, None]] | None = None
+        self.open: asyncio.Event | None = None  #: breaches are stored when it is set
+        self.statements = 0
+        self.stops = self.fails = False
 
     async def claim(self, number: int, topic_id: str) -> Claim:
         row = self.rows.get(number, Claim(0, 0, "", None, topic_id))
@@ -130,12 +132,17 @@ class Books:
         return self.sets.get(rules_hash)
 
     async def add_breaches(self, breaches: Sequence[Breach]) -> None:
-        if self.while_breaches:
-            await self.while_breaches()
+        self.statements += 1
+        if self.fails:
+            raise RuntimeError("no table")
+        if self.open:
+            await self.open.wait()
         for breach in breaches:
             self.breaches.setdefault((breach.id, breach.number), breach)
 
     async def add_quarantined(self, record: Record, messages: Sequence[Quarantined]) -> None:
+        if self.stops:
+            raise asyncio.CancelledError
         self.quarantined += messages
 
     async def settle(self, again: Replayed) -> None:
@@ -169,6 +176,7 @@ class World:
     def __init__(self) -> None:
         self.log, self.books = KafkaLog(), Books()
         self.sought: list[tuple[int, int]] = []
+        self.runner = asyncio.Runner()
         self.worker = self.another()
 
     def another(self, topic_id: str = ID) -> Keeper:
@@ -180,24 +188,29 @@ class World:
         return made
 
     def deliver(self, offset: int, worker: Keeper | None = None, number: int = HERE) -> None:
-        asyncio.run((worker or self.worker).event(number, offset, self.log.partitions[number][offset]))
+        worker = worker or self.worker
+        self.runner.run(worker.event(number, offset, self.log.partitions[number][offset]))
+        self.runner.run(worker.stored())
 
     def deliver_all(self, worker: Keeper | None = None, start: int = 0) -> None:
         for offset in range(start, len(self.log.partitions[HERE])):
             self.deliver(offset, worker)
 
     def tick(self, worker: Keeper | None = None) -> None:
-        asyncio.run((worker or self.worker).tick())
+        worker = worker or self.worker
+        self.runner.run(worker.tick())
+        self.runner.run(worker.stored())
 
     def position(self) -> int:
         return self.worker.positions()[HERE]
 
 
 @pytest.fixture
-def world(clock: Clock) -> World:
+def world(clock: Clock) -> Iterator[World]:
     made = World()
     made.log.add(*STORY)
-    return made
+    yield made
+    made.runner.close()
 
 
 def test_the_breaches_of_the_records_are_stored(world: World) -> None:
@@ -378,23 +391,64 @@ def test_a_checkpoint_that_cannot_be_read_means_reading_from_the_beginning(
 
 
 def test_no_checkpoint_covers_half_a_record(world: World, clock: Clock) -> None:
-    """Told to stop while its breaches are being stored: the rules have seen the record, the position has not."""
-
-    async def stopped() -> None:
-        raise asyncio.CancelledError
-
-    for offset in range(5):
-        world.deliver(offset)
-    world.books.while_breaches = stopped
+    """Told to stop in the middle of one: the rules have seen the record, the position has not."""
+    message = Quarantined(7, b"zigbee2mqtt/cat", b"cat", "no JSON", instant(1))
+    world.log.partitions[HERE][2] = wire.pack(replace(door(1, open_=True), quarantined=[message]))
+    world.deliver(0)
+    world.deliver(1)
+    world.books.stops = True
     with pytest.raises(asyncio.CancelledError):
-        world.deliver(5)
-    world.books.while_breaches = None
+        world.deliver(2)
+    world.books.stops = False
     clock.at += 10
     world.tick()
-    assert world.books.told == []
     assert world.position() == 0, "restored, not saved"
     world.deliver(6)
     assert world.books.told == ALL
+
+
+def test_no_checkpoint_covers_a_breach_that_is_not_stored(world: World, clock: Clock) -> None:
+    async def story() -> None:
+        world.books.open = asyncio.Event()
+        for offset in range(6):
+            await world.worker.event(HERE, offset, world.log.partitions[HERE][offset])
+        assert world.books.told == []
+        clock.at += 2
+        saving = asyncio.create_task(world.worker.tick())
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert world.books.rows[HERE].next == 0
+        world.books.open.set()
+        await saving
+        assert world.books.rows[HERE].next == 6
+        assert world.books.told == RAISED
+
+    world.runner.run(story())
+
+
+def test_what_is_found_while_a_statement_is_under_way_goes_into_the_next_one(world: World) -> None:
+    async def story() -> None:
+        world.books.open = asyncio.Event()
+        for n in range(20):
+            world.log.add(door(100 + 100 * n, open_=True), until(140 + 100 * n), door(150 + 100 * n, open_=False))
+        for offset, value in enumerate(world.log.partitions[HERE]):
+            await world.worker.event(HERE, offset, value)
+        world.books.open.set()
+        await world.worker.stored()
+
+    world.runner.run(story())
+    assert len(world.books.told) == 42
+    assert world.books.statements == 2
+
+
+def test_breaches_that_cannot_be_stored_end_the_process(world: World, clock: Clock) -> None:
+    world.books.fails = True
+    with pytest.raises(RuntimeError, match="no table"):
+        world.deliver_all()
+    clock.at += 10
+    with pytest.raises(RuntimeError, match="no table"):
+        world.tick()
+    assert world.books.rows[HERE].next == 0
 
 
 # --- what nobody delivers ---------------------------------------------------------------------------------------------
