@@ -8,7 +8,7 @@ airport.phone("ana").receives_sms("gate B12", "open").and_replies("4821")
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,7 +24,7 @@ from deploy.console_host import StoreInbox, StoreReader, StoreShifts
 from deploy.contact import Contact
 from deploy.log.sqlite import SqliteLog, open_reader
 from deploy.site.load import load
-from deploy.store.breaches import LogBreaches
+from deploy.store.breaches import LogBreaches, TableBreaches
 from deploy.store.store import open_store
 from deploy.store.tables import incidents, outbox
 from deploy.wake import Ringer
@@ -33,6 +33,7 @@ from notifiers import channels
 from notifiers.email import Email
 from notifiers.text import Texts
 from tests.browser import Browser
+from tests.partitioned import Workers
 from tests.small_site import HandClock
 from vorab.model import SECOND, Incident, Instant, State
 from vorab.ports import HttpResponse, InboxItem
@@ -139,14 +140,22 @@ class Page:
 
 
 class Airport:
-    """Capture and contact of the example site over one data folder; `restarts` puts new ones over the same files."""
+    """Capture and contact of the example site over one data folder; `comes_back` puts new ones over the same files.
 
-    def __init__(self, folder: Path, site_folder: Path = AIRPORT, at: Instant = MONDAY_NOON) -> None:
+    With a store on PostgreSQL as on many machines: workers find what contact takes, and capture only feeds them.
+    """
+
+    def __init__(
+        self, folder: Path, site_folder: Path = AIRPORT, at: Instant = MONDAY_NOON, store: Path | str = ""
+    ) -> None:
         self.folder = folder
         self.clock = HandClock(at)
         self.world = PhoneWorld(self.clock, webhook=f"{CONSOLE}/twilio/sms", post=self._post)
         self.site = self._site(site_folder)
-        self.store: Engine = open_store(folder / "contact.db")
+        where = store or folder / "contact.db"
+        self.store: Engine = open_store(where)
+        self._workers = Workers(self.site, where) if isinstance(where, str) else None
+        self._lives = 0
         self._ringer = Ringer(folder)
         self.inbox = StoreInbox(self.store, self._ringer)
         self.reader = StoreReader(self.store, SiteDirectory(self.site))
@@ -181,10 +190,14 @@ class Airport:
         self.channels["email"] = Email(email.settings, self.world, lambda _settings, mail: self.world.mail(mail))
         texts = Texts(self.site.templates, self.site.zone)
         self._reader = open_reader(self.folder / "capture.db")
+        self._lives += 1
+        if self._workers:
+            self._workers.start()
+            self._workers.work(self._reader)
         self.contact = Contact(
             self.site,
             self.store,
-            LogBreaches(self._reader),
+            TableBreaches() if self._workers else LogBreaches(self._reader),
             SiteDirectory(self.site),
             self.channels,
             texts,
@@ -193,6 +206,7 @@ class Airport:
             link=links.maker(b"the key of the airport", CONSOLE),
             scene=self.cameras,
             errand=lambda errand: errand(),
+            owner=partial(int, self._lives) if self._workers else None,
         )
         self.contact.turn()
 
@@ -231,6 +245,7 @@ class Airport:
             if some:
                 self.capture.received += len(some)
                 taken += self.capture.take(some, self.clock.now(), life_safety=lane, drained=drained)
+        self._work()
         self.contact.turn()
         return taken
 
@@ -278,6 +293,11 @@ class Airport:
     def _ticks(self) -> None:
         for lane in (True, False):
             self.capture.tick(self.clock.now(), life_safety=lane)
+        self._work()
+
+    def _work(self) -> None:
+        if self._workers:
+            self._workers.work(self._reader)
 
     def _live(self) -> None:
         """Whoever is not dead says so, as real devices do: readers every minute, rooms and the cabinet every few."""
@@ -297,6 +317,9 @@ class Airport:
         self.log.close()
 
     def close(self) -> None:
+        if self._workers:
+            self._workers.close()
+        self.contact.leave()
         self.log.close()
         self._reader.close()
         self._ringer.close()
