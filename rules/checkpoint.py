@@ -10,7 +10,7 @@ from vorab.errors import Corrupt
 from vorab.model import Instant, Quantity, SensorId
 
 
-class LineState(Struct, frozen=True, array_like=True):
+class LineState(Struct, frozen=True, array_like=True, gc=False):
     at: Instant
     seen: Instant
     since: Instant

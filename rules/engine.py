@@ -6,6 +6,7 @@ A value that changes nothing costs a comparison; silence is looked at when it wo
 from datetime import UTC, datetime
 from functools import partial
 from heapq import heappop, heappush
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -449,11 +450,11 @@ class Engine:
 
     def _known(self) -> Known:
         index = self._index
-        lines = [(*key, _line_state(line)) for key, line in index.lines().items() if _spoken(line)]
+        lines = index.lines.items()
         return Known(
             rules_hash=index.hash,
             clocks=sorted((*key, clock.until) for key, clock in index.clocks.items() if clock.until != NEVER),
-            lines=sorted(lines, key=lambda line: (line[0], line[1] or "")),
+            lines=[(key[0], key[1], _line_state(line)) for key, line in lines if _spoken(line)],
             watchers=sorted(
                 (key, _watcher_state(watcher)) for key, watcher in index.watchers.items() if _knows(watcher)
             ),
@@ -466,7 +467,7 @@ class Engine:
         index = self._index
         for ingest, lane, until in known.clocks:
             index.clock(ingest, lane).until = until
-        lines = index.lines()
+        lines = index.lines
         for sensor, quantity, state in known.lines:
             if (sensor, quantity) in lines:
                 _set_line(lines[sensor, quantity], state)
@@ -548,9 +549,11 @@ def _decisive(watcher: Watcher) -> tuple[object, ...]:
 
 
 def _line_state(line: Line) -> LineState:
-    value = line.value if isinstance(line.value, bool | str | float) else None
-    if isinstance(line.value, int) and value is None:
-        value = float(line.value)
+    value: Any = line.value
+    if value is NOTHING:
+        value = None
+    elif type(value) is int:
+        value = float(value)
     return LineState(line.at, line.seen, line.since, value)
 
 

@@ -116,7 +116,8 @@ class Index:
             for sensor in rule.watch:
                 self._place(terms(rule, sensor, self.hash))
         self._call_witnesses()
-        for line in self.lines().values():
+        self.lines = _lines(self.subjects)
+        for line in self.lines.values():
             _measure(line)
 
     def clock(self, ingest: str, life_safety: bool) -> Clock:
@@ -136,15 +137,6 @@ class Index:
             base = self.subject(sensor)
             base.channels[channel] = found
             base.slow = True
-        return found
-
-    def lines(self) -> dict[tuple[SensorId, Quantity | None], Line]:
-        """Every line that sensors speak on directly; None = the ear."""
-        found: dict[tuple[SensorId, Quantity | None], Line] = {}
-        for subject in self.subjects.values():
-            found |= {(subject.id, quantity): line for quantity, line in subject.lines.items()}
-            if subject.ear is not None:
-                found[subject.id, None] = subject.ear
         return found
 
     def _place(self, of: Terms) -> None:
@@ -177,6 +169,16 @@ class Index:
             subject = self.subject(sensor)
             subject.slow = True
             subject.witness = Witness(happened={quantity: [] for quantity in absent if sensor in readers})
+
+
+def _lines(subjects: dict[SensorId, Subject]) -> dict[tuple[SensorId, Quantity | None], Line]:
+    """Every line that sensors speak on directly, sorted; None = the ear."""
+    found: dict[tuple[SensorId, Quantity | None], Line] = {}
+    for _, subject in sorted(subjects.items()):
+        if subject.ear is not None:
+            found[subject.id, None] = subject.ear
+        found |= {(subject.id, quantity): line for quantity, line in sorted(subject.lines.items())}
+    return found
 
 
 def _measure(line: Line) -> None:
