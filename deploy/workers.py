@@ -6,6 +6,7 @@ No Table, raw bytes, one agent, one event at a time: Faust keeps no state for us
 import asyncio
 import contextlib
 from collections.abc import Iterator, Set
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ def main(site_folder: Path, data: Path, *, life_safety: bool) -> int:
     """Runs until it is told to stop.  Raises ConfigurationError; ends by itself with 70 or 78 (deploy.lane.end)."""
     found = lane.find(site_folder, life_safety=life_safety)
     data.mkdir(parents=True, exist_ok=True)
-    worker = faust.Worker(app(found, data), override_logging=False, redirect_stdouts=False, quiet=True)
+    worker = faust.Worker(
+        app(found, data), override_logging=False, redirect_stdouts=False, quiet=True, stdout=StringIO()
+    )
     try:
         worker.execute_from_commandline()
     except SystemExit as ended:

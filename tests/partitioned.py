@@ -77,6 +77,8 @@ class Workers:
                 records = self._topics[shard.life_safety].records[shard.number]
                 records.append(shares[shard])
                 await self._keepers[shard.life_safety].event(shard.number, len(records) - 1, records[-1])
+        for keeper in self._keepers.values():
+            await keeper.stored()
 
     def _learn(self, log: Reader, rules_hash: str) -> Routes:
         body = log.rules(rules_hash)

@@ -61,8 +61,10 @@ def worker(
     plain: Annotated[bool, typer.Option("--plain", help="On a bare loop instead of Faust.")] = False,
 ) -> None:
     """Find breaches in what stands in Kafka; started by run."""
+    from deploy import extras
     from deploy.cli.folders import supervised
 
+    extras.needed()
     if plain:
         from deploy.plain import main
     else:
