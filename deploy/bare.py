@@ -328,7 +328,7 @@ class Kafka:
         self._process(self._brokers[number]).end(signal.SIGKILL)
 
     def restart(self, number: int = 0) -> None:
-        """On the same port.  After a kill it takes some 9 s: the old session must end first."""
+        """On the same port.  After a kill it takes some 5 s: the old session must end first."""
         process = self._process(self._brokers[number])
         process.end(signal.SIGTERM)
         process.start()

@@ -13,7 +13,10 @@ import pytest
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
+from console.signin import fits, stored_secret
+from deploy import runtime
 from deploy.cli.app import app
+from deploy.prepare import prepare
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = YAML(typ="safe").load(ROOT / "deploy/compose.yaml")
@@ -57,7 +60,10 @@ def test_only_the_console_can_be_reached_and_only_from_this_machine() -> None:
         "console": ["127.0.0.1:8080:8080"]
     }
     assert COMPOSE["networks"]["inside"] == {"internal": True}
-    assert {name for name, service in SERVICES.items() if "outside" in service["networks"]} == {"contact", "console"}
+    assert {name for name, service in SERVICES.items() if "outside" in service.get("networks", ())} == {
+        "contact",
+        "console",
+    }
 
 
 def test_no_secret_stands_in_a_file() -> None:
@@ -74,6 +80,7 @@ def test_secrets_are_files_and_each_service_sees_only_its_own() -> None:
     assert seen == {
         "mosquitto": {"mosquitto"},
         "kafka": set(),
+        "prepare": set(),
         "postgres": {"postgres"},
         **{name: {"store", "mqtt", "provider"} for name in OURS},  # each reads the whole site file
     }
@@ -126,6 +133,14 @@ def test_the_target_starts_every_unit() -> None:
     wanted = (ROOT / "deploy/systemd/vorab.target").read_text()
     for path in UNITS:
         assert re.search(rf"Wants=.*\b{re.escape(path.stem)}\S*\.service", wanted)
+
+
+def test_the_folder_of_the_desk_is_made_ready_once(tmp_path: Path) -> None:
+    secret = prepare(tmp_path / "desk")
+    assert secret
+    assert fits(secret, stored_secret(tmp_path / "desk"))
+    assert runtime.read(tmp_path / "desk").console_port == 8080
+    assert prepare(tmp_path / "desk") is None, "the first one opens the desk as before"
 
 
 def commands() -> list[tuple[str, list[str]]]:
