@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import threading
 import time
@@ -315,6 +316,7 @@ async def _serve(app: FastAPI, stream: Stream, port: int, data: Path) -> None:
     server = uvicorn.Server(
         uvicorn.Config(
             app,
+            host=os.environ.get("VORAB_LISTEN", "127.0.0.1"),  # in a container: all of its own addresses
             port=port,
             lifespan="off",
             log_level="warning",
