@@ -17,6 +17,8 @@ from msgspec.structs import replace
 
 from deploy.clock import IngestClock
 from deploy.lane import ANOTHER_ONE
+from deploy.log import topics
+from deploy.log.kafka import reach, topic_of
 from deploy.log.orders import Order, Orders
 from deploy.log.producer import LogFailed, Producer
 from deploy.log.tail import Tail, read_tail
@@ -28,7 +30,7 @@ from ingest.mqtt import QOS, Publish
 from ingest.normalise import Normaliser
 from rules.partition import Routes, Shard, every_shard, split
 from rules.ruleset import unpack
-from vorab import wire
+from vorab import crash, wire
 from vorab.errors import ConfigurationError, Malformed, TemporaryFailure
 from vorab.model import Command, Counts, Instant, Quarantined, Reading, Record, Replayed, RulesChanged
 from vorab.site import Site
@@ -242,6 +244,7 @@ class Ingest:
         pieces = [(shard, value) for shard, part in parts.items() for value in packed(part)]
         load.missing = len(pieces)
         lane.loads.append(load)
+        crash.point("ingest.before-append")
         for shard, value in pieces:
             self._send(shard, value, load)
 
@@ -276,10 +279,10 @@ class Host:
         assert site.log
         self._servers = ", ".join(site.log.servers)
         self.sessions = open_sessions(site, data, ingest)
+        self.producer: Producer[Load] = Producer(site, self._wake)
         self.bell = Bell(data, f"ingest-{ingest}")
         self._ringer = Ringer(data)
         self.clock = IngestClock(tail.newest)
-        self.producer: Producer[Load] = Producer(site, self._wake)
         self.ingest = Ingest(site, ingest, self.clock.now(), tail, self.producer.send)
         self.orders = Orders(site, ingest, self._wake)
         self._announced = self.ingest.knows_rules()
@@ -362,6 +365,7 @@ class Host:
         for arrived in self.producer.acknowledged():
             arrived.missing -= 1
             self._arrived_at = time.monotonic()
+            crash.point("ingest.after-append")
         for lane, session in self.sessions.items():
             session.acknowledge(self.ingest.acknowledgeable(life_safety=lane))
 
@@ -406,6 +410,10 @@ def answered(ask: Callable[[], T], stop: Stop) -> T | None:
 
 def begin(site: Site, data: Path, ingest: str) -> Host:
     """Kafka has answered.  Raises ConfigurationError, Newer, and TemporaryFailure when it does not answer."""
+    assert site.log
+    reach(site.log.servers)
+    for lane in (False, True):
+        topics.fitting(site.log.servers, topic_of(site, life_safety=lane), site.log.partitions)
     return Host(site, data, ingest, read_tail(site, ingest))
 
 

@@ -10,7 +10,6 @@ from typing import Generic, TypeVar
 from kafka import KafkaProducer  # type: ignore[import-untyped]
 from kafka.errors import KafkaError  # type: ignore[import-untyped]
 
-from deploy.log import topics
 from deploy.log.kafka import LARGEST, topic_of
 from rules.partition import Shard
 from vorab.errors import TemporaryFailure, VorabError
@@ -36,14 +35,12 @@ class Producer(Generic[T]):
     """
 
     def __init__(self, site: Site, wake: Callable[[], None]) -> None:
-        """`wake` is called in another thread when tokens are back.  Raises TemporaryFailure, ConfigurationError."""
+        """`wake` is called in another thread when tokens are back.  Raises TemporaryFailure."""
         assert site.log
         self._topics = {lane: topic_of(site, life_safety=lane) for lane in (False, True)}
         self._arrived: deque[T] = deque()
         self._failed: Exception | None = None
         self._wake, self._woken = wake, False
-        for topic in self._topics.values():
-            topics.fitting(site.log.servers, topic, site.log.partitions)
         with told():
             self._kafka = KafkaProducer(
                 bootstrap_servers=site.log.servers,
