@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from deploy import balance, links, runtime, watchdog
+from deploy import balance, housekeeping, links, runtime, watchdog
 from deploy.balance import Balance
 from deploy.contact import SENDERS, Contact
 from deploy.log.sqlite import fold, open_reader
@@ -148,6 +148,8 @@ def main(site_folder: Path, data: Path) -> int:
     host = patient(lambda: ManyMachines(where) if isinstance(where, str) else OneMachine(data))
     if host is None:
         return 0
+    if site.log:
+        threading.Thread(target=housekeeping.go_on, args=(site,), name="housekeeping", daemon=True).start()
     senders, errands = Senders(SENDERS, host.ring), Senders(ERRANDS, host.ring)
     try:
         breaches = host.breaches(stop)

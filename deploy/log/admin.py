@@ -79,6 +79,10 @@ class Admin:
         }
         self._client.create_topics({topic.name: how}, wait_for_metadata=True)
 
+    def ids(self, names: Iterable[str]) -> dict[str, str]:
+        """What tells a topic from one that was deleted and made again under its name."""
+        return {each["name"]: str(each["topic_id"]) for each in self._client.describe_topics(list(names))}
+
     def firsts(self, parts: Iterable[Part]) -> dict[Part, int]:
         """Offset of the first record of each that is still there."""
         return self._offsets(dict.fromkeys(parts, OffsetSpec.EARLIEST))

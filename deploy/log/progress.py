@@ -17,6 +17,7 @@ class Progress(Struct, frozen=True):
     next: int  #: offset of the first record that is not decided
     epoch: int  #: of its owner: how often it changed hands
     age_s: float  #: since the last checkpoint
+    topic_id: str  #: of a topic made again under the same name, another one
 
 
 def parts(site: Site) -> list[Part]:
@@ -28,10 +29,11 @@ def parts(site: Site) -> list[Part]:
 def progress(connection: Connection, site: Site) -> dict[Part, Progress]:
     """Of those partitions that a worker has ever had."""
     age = extract("epoch", func.clock_timestamp() - checkpoints.c.saved)
-    columns = (checkpoints.c.topic, checkpoints.c.part, checkpoints.c.next, checkpoints.c.epoch, age)
+    known = checkpoints.c
+    columns = (known.topic, known.part, known.next, known.epoch, age, known.topic_id)
     wanted = {topic for topic, _ in parts(site)}
     rows = connection.execute(select(*columns).where(checkpoints.c.topic.in_(wanted)))
-    return {(topic, part): Progress(next_, epoch, float(age)) for topic, part, next_, epoch, age in rows}
+    return {(row[0], row[1]): Progress(row[2], row[3], float(row[4]), row[5]) for row in rows}
 
 
 def late(site: Site, found: dict[Part, Progress]) -> list[Part]:

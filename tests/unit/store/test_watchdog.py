@@ -97,6 +97,6 @@ def test_one_machine_has_no_workers() -> None:
 
 def test_a_partition_that_no_worker_ever_had_is_late_like_one_that_stands_still() -> None:
     assert parts(SITE) == [(READINGS, 0), (READINGS, 1), (LIFE_SAFETY, 0), (LIFE_SAFETY, 1)]
-    found = {part: Progress(17, 1, LATE_S) for part in parts(SITE)[:3]}
-    found[READINGS, 1] = Progress(17, 1, LATE_S + 0.1)
+    found = {part: Progress(17, 1, LATE_S, "id") for part in parts(SITE)[:3]}
+    found[READINGS, 1] = Progress(17, 1, LATE_S + 0.1, "id")
     assert late(SITE, found) == [(READINGS, 1), (LIFE_SAFETY, 1)]
