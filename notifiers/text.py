@@ -318,7 +318,7 @@ def _what(breach: Breach, held: Span, words: Words, aloud: bool) -> tuple[str, s
     is_over = breach.edge is Edge.CLEARED  # the value is the new one: shut, and it was open for that long
     lasted = "" if is_over else _span(held, words, aloud)
     if breach.quantity is None or breach.value is None:
-        thing, is_so = words.silent
+        thing, is_so = words.ours.get(breach.rule, words.silent)
     else:
         thing, true, false = words.things[breach.quantity]
         is_so = true if breach.value else false

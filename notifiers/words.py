@@ -11,6 +11,7 @@ class Words(Struct, frozen=True):
     #: The thing, and what is said of it when the value is true and when it is false; of numbers the thing alone.
     things: dict[Quantity, tuple[str, str, str]]
     silent: tuple[str, str]  #: when nothing was said: the thing, and what it is
+    ours: dict[str, tuple[str, str]]  #: the same for the rules of our own making
     #: How it is where a number is above its limit, and where it is below: what a customer feels, not what we measure.
     beyond: dict[Quantity, tuple[str, str]]
     limit: str
@@ -34,6 +35,7 @@ WORDS = {
         },
         things=THINGS["en"],
         silent=("sensor", "silent"),
+        ours={"vorab-balance": ("sums", "do not close"), "vorab-workers": ("sensors", "heard, but not judged")},
         beyond={
             Quantity.TEMPERATURE: ("warmer than it should be", "colder than it should be"),
             Quantity.HUMIDITY: ("damper than it should be", "drier than it should be"),
@@ -58,6 +60,10 @@ WORDS = {
         },
         things=THINGS["de"],
         silent=("Sensor", "stumm"),
+        ours={
+            "vorab-balance": ("Summen", "gehen nicht auf"),
+            "vorab-workers": ("Sensoren", "gehört, aber nicht geprüft"),
+        },
         beyond={
             Quantity.TEMPERATURE: ("wärmer als vorgesehen", "kälter als vorgesehen"),
             Quantity.HUMIDITY: ("feuchter als vorgesehen", "trockener als vorgesehen"),
@@ -87,6 +93,10 @@ WORDS = {
         },
         things=THINGS["fr"],
         silent=("capteur", "muet"),
+        ours={
+            "vorab-balance": ("sommes", "fausses"),
+            "vorab-workers": ("capteurs", "entendus, mais pas évalués"),
+        },
         beyond={
             Quantity.TEMPERATURE: ("plus chaud que prévu", "plus froid que prévu"),
             Quantity.HUMIDITY: ("plus humide que prévu", "plus sec que prévu"),

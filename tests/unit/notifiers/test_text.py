@@ -32,6 +32,7 @@ from vorab.model import (
     Purpose,
     Quantity,
     ResponseId,
+    RuleId,
     Rung,
     Span,
 )
@@ -232,6 +233,20 @@ def test_numbers_come_with_unit_limit_and_the_readers_comma() -> None:
 def test_a_duration_is_said_in_the_unit_that_one_would_say(held: int, said: str) -> None:
     facts = replace(with_breach(SILENT, edge=Edge.RAISED), held=Span(held))
     assert f"sensor silent {said}." in say(facts=facts)
+
+
+@pytest.mark.parametrize(
+    ("rule", "language", "said"),
+    [
+        ("vorab-balance", "en", "sums do not close"),
+        ("vorab-balance", "de", "Summen gehen nicht auf"),
+        ("vorab-workers", "en", "sensors heard, but not judged"),
+        ("vorab-workers", "de", "Sensoren gehört, aber nicht geprüft"),
+        ("vorab-workers", "fr", "capteurs entendus, mais pas évalués"),
+    ],
+)
+def test_a_fault_of_our_own_is_not_called_a_silent_sensor(rule: str, language: str, said: str) -> None:
+    assert said in say(language=language, facts=with_breach(SILENT, rule=RuleId(rule), edge=Edge.RAISED))
 
 
 def test_times_are_those_of_the_site() -> None:
