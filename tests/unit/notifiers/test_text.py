@@ -187,6 +187,8 @@ NOTES = {
     ),
     "sensor cafe never heard": ("Sensor nie gehört", "capteur jamais entendu"),
     "rule removed": ("Regel entfernt", "règle supprimée"),
+    "moved to another zone": ("in eine andere Zone versetzt", "déplacé dans une autre zone"),
+    "decided again": ("wieder geprüft", "de nouveau évalués"),
 }
 
 
