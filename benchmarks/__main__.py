@@ -9,6 +9,7 @@ NAMES = {
     "crash": "capture and contact killed under load: nothing lost, measured at the handsets",
     "aed": "a defibrillator is taken: desk, SMS and call; calmly and in storms of other breaches",
     "kafka": "CPU a reading on Kafka: ingest, workers on Faust, beside the plain loop and one record a message",
+    "same": "every host finds the same breaches in one captured log, though its processes are killed",
     "takeover": "parts of a site on many machines are killed: how long until breaches are found again",
     "payloads": "real devices' messages: right, missing, wrong",
 }

@@ -47,7 +47,7 @@ class Capture:
         self._untils: dict[bool, Instant] = {}  #: of each lane, the last one written in this run
         self.found: Callable[[], None] = lambda: None  #: called after a commit with breaches
         self.normaliser = Normaliser(site.sensors, ingest)
-        self.engine = _restored(store)
+        self.engine = restored(store)
         self._retain = site.retain
         self._duplicates = self._ignored = 0
         self._readings = 0  #: since the last checkpoint
@@ -143,7 +143,7 @@ def _received_at(stored: Record | Quarantined) -> Instant:
     return stored.received_at if isinstance(stored, Quarantined) else stored.readings[-1].received_at
 
 
-def _restored(store: SqliteLog) -> Engine:
+def restored(store: SqliteLog) -> Engine:
     """The engine as it was after the last record.  Raises Corrupt when no way leads there."""
     engine, start = _newest(store)
     for position, record in store.reader().records(start):

@@ -47,5 +47,6 @@ def _of_many(site: Site) -> list[Breach]:
 
 def _object(breach: Breach) -> str:
     fields = {"at": iso(breach.at), "id": breach.id, "number": breach.number, "edge": breach.edge, "rule": breach.rule}
-    fields |= {"sensor": breach.subject, "priority": breach.priority, "note": breach.note}
+    fields |= {"sensor": breach.subject, "priority": breach.priority, "value": breach.value, "limit": breach.limit}
+    fields |= {"note": breach.note}
     return json.dumps(fields)
