@@ -62,6 +62,7 @@ def found(site: Site, servers: list[str], *, life_safety: bool) -> Lane:
     assert site.log
     partitions, name = site.log.partitions, topic_of(site, life_safety=life_safety)
     topic = _answered(lambda: topics.fitting(servers, name, partitions))
+    _answered(lambda: topics.allow_session(servers, SESSION_S))
     _answered(lambda: _has_our_tables(site.store))
     return Lane(servers, name, topic.id, partitions, site.store, life_safety)
 

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from deploy import bare
+from deploy.log import topics
 from tests.live.lanes import HASH, PARTITIONS, Lane, Worker, wait
+from vorab.errors import ConfigurationError
 
 pytestmark = pytest.mark.live
 
@@ -162,6 +164,12 @@ def test_a_missing_topic_ends_the_process_with_78(lane: Lane) -> None:
     assert "vorab kafka init" in one_line(worker)
 
 
+def test_a_kafka_that_refuses_short_sessions_needs_a_person(kafka: bare.Kafka) -> None:
+    topics.allow_session(kafka.servers, 1)
+    with pytest.raises(ConfigurationError, match=r"group.min.session.timeout.ms is 1000: set it to 500 or less"):
+        topics.allow_session(kafka.servers, 0.5)
+
+
 def test_wiped_checkpoints_mean_reading_everything_again(lane: Lane) -> None:
     worker = lane.worker()
     lane.says(300)
@@ -217,6 +225,6 @@ def test_postgresql_that_is_away_at_the_start_is_named_without_its_password(lane
 
 def one_line(worker: Worker) -> str:
     """What it said of its end; nothing else but what the libraries say of theirs."""
-    [line] = [line for line in worker.said.splitlines() if line.startswith("vorab worker: ")]
+    [line] = [line for line in worker.said.splitlines() if line.startswith("vorab worker")]
     assert "Traceback" not in worker.said
     return line
