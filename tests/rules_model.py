@@ -103,18 +103,20 @@ def edges(ruleset: RuleSet, log: Log, changed: RuleSet | None = None) -> dict[tu
     """Every edge of every watch, in its order; where the log's last change stands, the changed rules begin."""
     sets = [ruleset] if changed is None else [ruleset, changed]
     watches = sorted({(rule.id, sensor) for each in sets for rule in each.rules for sensor in rule.watch})
-    found = {watch: _watch(*watch, ruleset, changed or ruleset, log) for watch in watches}
+    past = log.before(log.changes[-1]) if changed else log
+    found = {watch: _watch(*watch, ruleset, changed or ruleset, log, past) for watch in watches}
     return {watch: told for watch, told in found.items() if told}
 
 
-def _watch(id_: str, sensor: SensorId, old: RuleSet, new: RuleSet, log: Log) -> list[Edge]:
+def _watch(id_: str, sensor: SensorId, old: RuleSet, new: RuleSet, log: Log, past: Log) -> list[Edge]:
+    """`past`: what stands above the change."""
     before, after = _rule(old, id_, sensor), _rule(new, id_, sensor)
     moved = old.home(sensor) != new.home(sensor)
     if before and after and not moved and _decides(before, sensor, old) == _decides(after, sensor, new):
         return _told(after, sensor, _values(after, sensor, new, log), _end(after, sensor, new, log))
     place = log.changes[-1]
     gone = "moved" if moved else "rule" if not after else ""
-    told = _ended(before, sensor, old, log.before(place), gone) if before else []
+    told = _ended(before, sensor, old, past, gone) if before else []
     if not after:
         return told
     known = not moved and any(
