@@ -1,9 +1,10 @@
 """`vorab log`: readings and breaches as they stand in the log."""
 
+import contextlib
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -11,10 +12,8 @@ import msgspec
 from msgspec import Struct
 
 from deploy.cli import words
-from deploy.cli.folders import existing
 from deploy.cli.instants import clock, day, iso
-from deploy.cli.records import breaches
-from deploy.log.sqlite import Reader, open_reader
+from deploy.cli.records import Told, telling
 from deploy.site.document import read
 from vorab.model import Breach, Instant, Reading, SensorId
 
@@ -30,54 +29,37 @@ class Line(Struct, frozen=True):
 
 def report(site: Path, data: Path | None, pattern: str, last: int, follow: bool, as_json: bool) -> int:
     """Prints the last lines, and goes on if asked, until Ctrl-C.  Raises ConfigurationError."""
-    log = open_reader(existing(site, data, "capture.db"))
     zone = (read(site, "site.yaml").data or {}).get("time_zone", "UTC") if site.is_dir() else "UTC"
-    position, number = log.last_position(), _newest(log)
-    for line in _last(log, pattern, last):
-        print(_object(line) if as_json else _written(line, zone, day))
-    try:
-        while follow:
-            sys.stdout.flush()
-            lines = [*_new_readings(log, position, position := log.last_position()), *_new_breaches(log, number)]
-            number = _newest(log)
-            for line in sorted(lines, key=lambda line: line.at):
-                if fnmatchcase(line.sensor, pattern):
-                    print(_object(line) if as_json else _written(line, zone, clock))
-            time.sleep(POLL_S)
-    except KeyboardInterrupt:
-        pass
-    finally:
-        log.close()
+    with telling(site, data) as log:
+        for line in _last(log, pattern, last):
+            print(_object(line) if as_json else _written(line, zone, day))
+        with contextlib.suppress(KeyboardInterrupt):
+            while follow:
+                sys.stdout.flush()
+                for line in sorted(_lines(*log.news()), key=lambda line: line.at):
+                    if fnmatchcase(line.sensor, pattern):
+                        print(_object(line) if as_json else _written(line, zone, clock))
+                time.sleep(POLL_S)
     return 0
 
 
-def _newest(log: Reader) -> int:
-    return max((number for number, _ in breaches(log)), default=0)
-
-
-def _last(log: Reader, pattern: str, count: int) -> list[Line]:
+def _last(log: Told, pattern: str, count: int) -> list[Line]:
     """The last lines of this sensor, oldest first."""
     said = deque[Line](maxlen=count)
-    for record in log.tail(count * TAIL) if count else ():
-        said.extend(_line(each) for each in record.readings if fnmatchcase(each.sensor, pattern))
+    said.extend(
+        line for line in _lines(log.last(count * TAIL) if count else (), ()) if fnmatchcase(line.sensor, pattern)
+    )
     found = deque[Line](maxlen=count)
-    found.extend(line for line in _new_breaches(log, 0) if fnmatchcase(line.sensor, pattern))
+    found.extend(line for line in _lines((), log.breaches()) if fnmatchcase(line.sensor, pattern))
     both = sorted([*said, *found], key=lambda line: line.at)
     return both[len(both) - min(count, len(both)) :]
 
 
-def _new_readings(log: Reader, after: int, last: int) -> Iterator[Line]:
-    for _, record in log.records(after + 1, last + 1):
-        yield from map(_line, record.readings)
-
-
-def _new_breaches(log: Reader, after: int) -> Iterator[Line]:
-    for _, breach in breaches(log, after):
+def _lines(readings: Iterable[Reading], breaches: Iterable[Breach]) -> Iterator[Line]:
+    for reading in readings:
+        yield Line(reading.at, reading.sensor, reading)
+    for breach in breaches:
         yield Line(breach.at, breach.subject, breach)
-
-
-def _line(reading: Reading) -> Line:
-    return Line(reading.at, reading.sensor, reading)
 
 
 def _written(line: Line, zone: str, when: object) -> str:

@@ -6,10 +6,8 @@ from pathlib import Path
 import msgspec
 
 from deploy.cli import words
-from deploy.cli.folders import existing
 from deploy.cli.instants import clock, day, instant, iso
-from deploy.cli.records import breaches, readings
-from deploy.log.sqlite import Reader, open_reader
+from deploy.cli.records import Told, telling
 from deploy.site.faults import unknown
 from deploy.site.load import load
 from deploy.site.measures import write_span
@@ -30,14 +28,11 @@ def report(name: str, rule: str, folder: Path, data: Path | None, at: str, as_js
     site = load(folder)
     then = instant(at, site.zone)
     sensor, watching = _asked(site, name, rule)
-    log = open_reader(existing(folder, data, "capture.db"))
-    try:
+    with telling(folder, data) as log:
         for each in watching:
             _explain(log, site, sensor, each, then, as_json)
         if not watching:
             _plain_readings(log, site, sensor, then)
-    finally:
-        log.close()
     return 0
 
 
@@ -54,28 +49,28 @@ def _asked(site: Site, name: str, rule: str) -> tuple[SensorId, list[Rule]]:
     return sensor, watching
 
 
-def _plain_readings(log: Reader, site: Site, sensor: SensorId, at: Instant) -> None:
+def _plain_readings(log: Told, site: Site, sensor: SensorId, at: Instant) -> None:
     print(f"{sensor}  {day(at, site.zone)}  no rule watches it")
-    for each in readings(log, Instant(at - BEFORE), Instant(at + AFTER)):
+    for each in log.readings(Instant(at - BEFORE), Instant(at + AFTER)):
         if each.sensor == sensor:
             print(f"{clock(each.at, site.zone)}  {words.samples(each)}")
 
 
-def _explain(log: Reader, site: Site, sensor: SensorId, rule: Rule, at: Instant, as_json: bool) -> None:
+def _explain(log: Told, site: Site, sensor: SensorId, rule: Rule, at: Instant, as_json: bool) -> None:
     watched = {sensor, *(_readers(site, sensor) if isinstance(rule.when, Without) else ())}
     start = Instant(at - BEFORE)
-    said = [each for each in readings(log, start, Instant(at + AFTER)) if each.sensor in watched]
-    told = [each for each in said if isinstance(rule.when, Silent) or _tells(rule, each)]
-    found = [each for _, each in breaches(log) if each.rule == rule.id and each.subject == sensor]
+    said = [each for each in log.readings(start, Instant(at + AFTER)) if each.sensor in watched]
+    heard = [each for each in said if isinstance(rule.when, Silent) or _tells(rule, each)]
+    found = [each for each in log.breaches() if each.rule == rule.id and each.subject == sensor]
     near = [each for each in found if start <= each.at <= at + AFTER]
-    verdict = _verdict(rule, [each for each in told if each.sensor == sensor], found, start, at, site.zone)
+    verdict = _verdict(rule, [each for each in heard if each.sensor == sensor], found, start, at, site.zone)
     if as_json:
         fields = {"sensor": sensor, "rule": rule.id, "at": iso(at), "verdict": verdict}
-        lines = [{"at": iso(each.at), "sensor": each.sensor, "said": words.samples(each)} for each in told]
+        lines = [{"at": iso(each.at), "sensor": each.sensor, "said": words.samples(each)} for each in heard]
         print(msgspec.json.encode({**fields, "readings": lines, "breaches": near}).decode())
         return
     print(f"{sensor}  {rule.id}  {day(at, site.zone)}")
-    rows = [(each.at, 0, _reading_line(rule, each, sensor)) for each in told]
+    rows = [(each.at, 0, _reading_line(rule, each, sensor)) for each in heard]
     rows += [(each.at, 1, f"! {words.breach(each)}") for each in near]
     for when, _, text in sorted(rows):
         print(f"{clock(when, site.zone)}  {text}")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from deploy.cli.records import readings
+from deploy.cli.records import OneMachine
 from deploy.log.sqlite import Checkpoint, Reader, SqliteLog, open_reader
 from vorab.errors import ConfigurationError, Corrupt
 from vorab.model import (
@@ -186,7 +186,11 @@ def test_a_record_that_tells_no_time_neither_hides_others_nor_tears_a_hole(log: 
     reader = log.reader()
     assert reader.newest() == NOON + 100
     assert [reader.position_at(Instant(NOON + i)) for i in (0, 1, 2, 70, 100, 101)] == [1, 1, 3, 139, 199, 201]
-    assert [each.ordinal for each in readings(reader, Instant(NOON + 40), Instant(NOON + 42))] == [40, 41, 42]
+    assert [each.ordinal for each in OneMachine(reader).readings(Instant(NOON + 40), Instant(NOON + 42))] == [
+        40,
+        41,
+        42,
+    ]
     log.save_checkpoint(Checkpoint(200, "hash", b""))
     log.housekeep(Instant(NOON + 50))
     assert [position for position, _ in reader.records(99)] == list(range(99, 201))

@@ -84,6 +84,13 @@ def test_a_door_that_stands_open_reaches_the_handset(running: Running, site: Pat
     assert vorab("balance", "--site", site)[0] == 0
     assert vorab("audit", "verify", "--site", site)[0] == 0
 
+    assert "raised door-held-open" in vorab("why", "gate-b12-door", "--rule", "door-held-open", "--site", site)[1]
+    lines = [
+        json.loads(line) for line in vorab("log", "--site", site, "--sensor", "gate-b12-door", "--json")[1].splitlines()
+    ]
+    assert True in [line.get("open") for line in lines if line["kind"] == "reading"]
+    assert "door-held-open" in [line["rule"] for line in lines if line["kind"] == "breach"]
+
     running.says("zigbee2mqtt/gate-b12-door", contact="cat")
     within(10, lambda: "cat" in vorab("quarantine", "list", "--site", site)[1], "what nobody understands is kept")
     assert "to be decoded again" in vorab("quarantine", "again", "--site", site)[1]
