@@ -12,7 +12,7 @@ from deploy.log.progress import LATE_S, Part, Progress, parts, progress
 from deploy.log.shape import Topic, wanted
 from deploy.site.load import load
 from deploy.store.store import open_reader, open_store
-from vorab.errors import ConfigurationError
+from vorab.errors import ConfigurationError, TemporaryFailure
 from vorab.site import Site
 
 
@@ -27,9 +27,18 @@ def _asked(folder: Path) -> Site:
 
 def init(folder: Path) -> int:
     """Topics and tables are there; prints what was made and what differs.  1 if anything differs."""
-    from deploy.log import admin
-
     site = _asked(folder)
+    differing = _topics(site)
+    with answering(site):
+        open_store(site.store).dispose()
+    print("store: the tables are there")
+    return int(differing + _brokers(site) > 0)
+
+
+def _topics(site: Site) -> int:
+    """How much differs from what it must be."""
+    from deploy.log import admin  # only now it is known that it is installed
+
     differing = 0
     with admin.asking(site) as kafka:
         for topic in wanted(site, kafka.brokers()):
@@ -39,15 +48,27 @@ def init(folder: Path) -> int:
             differs = found.differs_from(topic) if found else []
             differing += len(differs)
             print(f"topic {topic.name}: {_verdict(topic, found is not None, differs)}")
-    with answering(site):
-        open_store(site.store).dispose()
-    print("store: the tables are there")
     if differing:
         print(
             "Nothing that was there has been changed: partitions by the number in site.yaml alone, since another one"
             " moves sensors away from what is known of them; copies and settings by Kafka's own tools."
         )
-    return int(differing > 0)
+    return differing
+
+
+def _brokers(site: Site) -> int:
+    from deploy.lane import SESSION_S
+    from deploy.log import topics
+
+    assert site.log is not None
+    try:
+        topics.allow_session(site.log.servers, SESSION_S)
+    except TemporaryFailure as failure:
+        raise ConfigurationError(str(failure)) from None
+    except ConfigurationError as error:
+        print(f"brokers: {error}")
+        return 1
+    return 0
 
 
 def _verdict(topic: Topic, there: bool, differs: list[str]) -> str:
@@ -71,9 +92,9 @@ class Row(Struct, frozen=True):
 
 def lag(folder: Path, as_json: bool) -> int:
     """Prints how far each partition is decided; 1 if nobody decides one of them now.  Raises ConfigurationError."""
+    site = _asked(folder)
     from deploy.log import admin
 
-    site = _asked(folder)
     engine = open_reader(site.store)
     with answering(site), engine.connect() as connection:
         known = progress(connection, site)
