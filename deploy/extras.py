@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 from vorab.errors import ConfigurationError
 
-MODULES = ("kafka", "aiokafka", "crc32c", "faust", "psycopg")
+MODULES = ("kafka", "aiokafka", "cramjam", "crc32c", "faust", "psycopg", "zstandard")
 INSTALL = "pip install 'vorab[kafka,postgres]'"
 
 
