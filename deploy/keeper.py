@@ -183,7 +183,9 @@ class Keeper:
                 part = self._parts.get(number) or await self._restore(number)
                 if part is None:
                     continue
-                if part.next < end and time.monotonic() - part.heard > UNHEARD_S:
+                if part.next >= end:
+                    part.heard = time.monotonic()  # there was nothing to hear
+                elif time.monotonic() - part.heard > UNHEARD_S:
                     await self._listen_ourselves(part, end)
                 await self._save_when_due(part)
 

@@ -1,5 +1,6 @@
 """What both hosts of the rules share (deploy.workers, deploy.plain): finding the lane, watching over it, ending."""
 
+import gc
 import logging
 import os
 import sys
@@ -112,6 +113,9 @@ class Host:
         """Records may come; two threads see to it that what goes wrong ends the process."""
         await self._reader.start()
         self._waits()
+        gc.collect()
+        gc.freeze()  # what lives as long as the process is not looked at again
+        gc.set_threshold(50_000, 20, 50)
         for watch in (self._see_that_it_lives, self._see_that_the_topic_stays):
             threading.Thread(target=watch, name=watch.__name__, daemon=True).start()
 

@@ -464,6 +464,17 @@ def test_a_tick_reads_what_was_not_delivered_for_two_seconds(world: World, clock
     assert world.books.told == ALL
 
 
+def test_a_tick_leaves_what_has_come_after_a_silence_to_who_delivers(world: World, clock: Clock) -> None:
+    world.deliver_all()
+    for _ in range(5):
+        clock.at += 1
+        world.tick()
+    world.log.add(until(50))
+    clock.at += 1
+    world.tick()
+    assert world.log.reads == []
+
+
 def test_a_tick_leaves_alone_who_delivers_but_is_behind(world: World, clock: Clock) -> None:
     for offset in range(5):
         world.deliver(offset)
