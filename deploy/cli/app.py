@@ -61,10 +61,9 @@ def worker(
     plain: Annotated[bool, typer.Option("--plain", help="On a bare loop instead of Faust.")] = False,
 ) -> None:
     """Find breaches in what stands in Kafka; started by run."""
-    from deploy import extras
-    from deploy.cli.folders import supervised
+    from deploy.cli.folders import installed, supervised
 
-    extras.needed()
+    installed()
     if plain:
         from deploy.plain import main
     else:
@@ -82,7 +81,9 @@ def ingest(
     ] = "",
 ) -> None:
     """Hear the sensors of one broker, and bring what they say to Kafka; for a site on many machines."""
-    from deploy.cli.folders import supervised
+    from deploy.cli.folders import installed, supervised
+
+    installed()
     from deploy.ingest import main_of
 
     raise typer.Exit(supervised(main_of(broker), site, data))

@@ -82,6 +82,15 @@ def answering(site: Site | None) -> Iterator[None]:
         raise ConfigurationError(f"{where}: {' '.join(str(error.orig).split())}") from None
 
 
+def installed() -> None:
+    """What only the processes of many machines need is there; else this one ends with 78."""
+    try:
+        extras.needed()
+    except ConfigurationError as error:
+        print(f"vorab: {error}", file=sys.stderr)
+        sys.exit(NEEDS_A_PERSON)
+
+
 def supervised(main: Callable[..., int], site: Path, data: Path | None, **options: object) -> int:
     """The exit code of one of the processes of `run`: 78 where starting it again would not help."""
     try:

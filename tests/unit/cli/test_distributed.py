@@ -1,6 +1,8 @@
 """Commands of a site on many machines, as far as they can be tried without one."""
 
+import re
 import shutil
+import subprocess
 import sys
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -54,17 +56,27 @@ def test_a_server_that_does_not_answer_is_told_with_its_address_and_without_a_pa
     assert SECRET not in err
 
 
-@pytest.mark.parametrize("words", [("kafka", "init"), ("lag",), ("run",)])
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("kafka init --site", 2),
+        ("lag --site", 2),
+        ("log --site", 2),
+        ("quarantine list --site", 2),
+        ("run", 2),
+        ("worker", 78),  # a supervisor does not start it again
+        ("ingest", 78),
+    ],
+)
 def test_what_is_not_installed_is_named_with_the_way_to_get_it(
-    run: Run, site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+    run: Run, site: Path, monkeypatch: pytest.MonkeyPatch, words: str, expected: int
 ) -> None:
     def found(name: str) -> ModuleSpec | None:
         return None if name in ("faust", "psycopg") else ModuleSpec(name, None)
 
     monkeypatch.setattr(extras, "find_spec", found)
-    where = (site, "--data", tmp_path / "data") if words == ("run",) else ("--site", site)
-    code, out, err = run(*words, *where)
-    assert (code, out) == (2, "")
+    code, out, err = run(*words.split(), site)
+    assert (code, out) == (expected, "")
     assert err == (
         "vorab: a site with log: and store: needs faust, psycopg, which are not installed:"
         " pip install 'vorab[kafka,postgres]'\n"
@@ -73,8 +85,6 @@ def test_what_is_not_installed_is_named_with_the_way_to_get_it(
 
 def test_one_machine_needs_none_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever `run` starts there imports no library of the extras."""
-    import subprocess
-
     program = (
         "import sys; import deploy.run, deploy.capture, deploy.contact_host, deploy.console_host, deploy.cli.app;"
         f"print([name for name in {extras.MODULES!r} if name in sys.modules])"
@@ -132,3 +142,26 @@ def test_an_ingest_for_each_broker_and_the_workers_stand_in_for_capture(site: Pa
 def test_one_machine_has_a_capture(tmp_path: Path) -> None:
     assert list(commands(load(AIRPORT), has_media=False)) == ["contact", "capture", "console"]
     assert [child.name for child in children(AIRPORT, tmp_path, {})] == ["contact", "capture", "console"]
+
+
+GUIDE = AIRPORT.parents[2] / "docs/distributed.md"
+
+
+def test_every_command_of_the_guide_is_one(run: Run) -> None:
+    named = set(
+        re.findall(
+            r"(?:python -m vorab |`)((?:kafka init|lag|check|run|log|quarantine list|replay)\b)", GUIDE.read_text()
+        )
+    )
+    assert named >= {"kafka init", "lag", "check", "run", "log", "quarantine list", "replay"}
+    for words in sorted(named):
+        code, out, _ = run(*words.split(), "--help")
+        assert code == 0
+        assert "Usage" in out
+
+
+def test_the_guide_tells_of_every_service(site: Path) -> None:
+    text = GUIDE.read_text()
+    for command, *options in commands(load(site), has_media=False).values():
+        shown = " … ".join([command, *(option for option in options if option.startswith("--"))])
+        assert f"`{shown}" in text
