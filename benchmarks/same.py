@@ -31,11 +31,11 @@ from benchmarks import site as bench_site
 from benchmarks.cluster import init, servers
 from benchmarks.measure import table
 from deploy.capture import restored
-from deploy.lane import ANOTHER_ONE
 from deploy.log.kafka import topic_of
 from deploy.log.sqlite import Checkpoint, SqliteLog, open_reader
 from deploy.replay import digest, in_order
 from deploy.site.load import load
+from deploy.stop import ANOTHER_ONE
 from rules.partition import Routes, every_shard, split
 from rules.ruleset import RuleSet, pack
 from tests import day, rules_model

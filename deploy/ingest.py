@@ -16,7 +16,6 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from deploy.clock import IngestClock
-from deploy.lane import ANOTHER_ONE
 from deploy.log import topics
 from deploy.log.kafka import reach, topic_of
 from deploy.log.orders import Order, Orders
@@ -24,7 +23,7 @@ from deploy.log.producer import LogFailed, Producer
 from deploy.log.tail import Tail, read_tail
 from deploy.sessions import UNTIL_EVERY, open_sessions, ready
 from deploy.site.load import load
-from deploy.stop import Stop
+from deploy.stop import ANOTHER_ONE, Stop
 from deploy.wake import POLL_S, Bell, Ringer
 from ingest.mqtt import QOS, Publish
 from ingest.normalise import Normaliser

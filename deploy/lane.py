@@ -19,10 +19,10 @@ from deploy.log.kafka import topic_of
 from deploy.log.postgres import CONNECT_WITHIN_S, PostgresTables, address, cause
 from deploy.log.reader import TopicReader
 from deploy.site.load import load
+from deploy.stop import ANOTHER_ONE
 from vorab.errors import ConfigurationError, Corrupt, TemporaryFailure
 from vorab.site import Site
 
-ANOTHER_ONE = 70  #: exit code (EX_SOFTWARE): this process cannot go on, start another one
 SESSION_S = 4.0  #: a worker that gave no sign of life for so long has its partitions taken over
 HEARTBEAT_S = 1.0
 HUNG_AFTER_S = 10.0  #: neither a record nor a tick got through

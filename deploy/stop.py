@@ -1,7 +1,9 @@
-"""How a process of ours is asked to end."""
+"""How a process of ours is asked to end, and what it says when it ends by itself."""
 
 import signal
 from types import FrameType
+
+ANOTHER_ONE = 70  #: exit code (EX_SOFTWARE): this process cannot go on, start another one
 
 
 class Stop:

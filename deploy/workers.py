@@ -15,7 +15,8 @@ from aiokafka.errors import IllegalStateError  # type: ignore[import-untyped]
 from faust.types import TP, StreamT
 
 from deploy import lane
-from deploy.lane import ANOTHER_ONE, FETCH_BYTES, HEARTBEAT_S, SESSION_S, TICK_S, Host, Lane, end
+from deploy.lane import FETCH_BYTES, HEARTBEAT_S, SESSION_S, TICK_S, Host, Lane, end
+from deploy.stop import ANOTHER_ONE
 
 #: Records that may wait for the agent.  Where every partition's queue is full Faust sleeps a whole second, so that a
 #: short one makes it slow; memory is bounded by the size of a record.
