@@ -27,11 +27,12 @@ class Fault(Struct, frozen=True):
 def report(tx: Transaction, fault: Fault, found: Sequence[str]) -> None:
     """Anything found opens an incident, once, if the site says whom to ask; nothing found clears it."""
     opened = _opened(tx, fault)
-    if found and opened is None:
+    is_told = opened is not None and opened.edge is not Edge.CLEARED
+    if found and not is_told:
         tx.note(fault.what, fault.subject, "; ".join(found))
         if tx.world.directory.response(RESPONSE) is not None:
             take(tx, _raised(tx, fault, "; ".join(found)))
-    elif not found and opened is not None and opened.edge is not Edge.CLEARED:
+    elif not found and opened is not None and is_told:
         take(tx, replace(opened, number=opened.number + 1, edge=Edge.CLEARED, at=tx.at, note=fault.over))
 
 
@@ -54,7 +55,7 @@ def _raised(tx: Transaction, fault: Fault, note: str) -> Breach:
 
 
 def _opened(tx: Transaction, fault: Fault) -> Breach | None:
-    """The newest edge of the incident that is open."""
+    """The newest edge of the newest incident that is open; one that is over may wait for somebody to say "done"."""
     mine = select(incidents.c.body).where(incidents.c.resolved_at.is_(None), incidents.c.subject == fault.subject)
-    body = tx.connection.scalar(mine)
+    body = tx.connection.scalar(mine.order_by(incidents.c.opened_at.desc()))
     return None if body is None else wire.unpack(body, wire.INCIDENT).breach

@@ -39,7 +39,8 @@ FAULT = Fault(
 class Watchdog:
     """Looks when it is time, in a transaction of contact's.
 
-    What is late at two looks in a row is a fault: after PostgreSQL was away everybody's last checkpoint is old.
+    What is late at two looks in a row is a fault: after PostgreSQL was away everybody's last checkpoint is old.  It is
+    over when nothing is late, whichever contact process looks.
     """
 
     def __init__(self, late: Callable[[Connection], list[Part]], now: Instant) -> None:
@@ -50,7 +51,9 @@ class Watchdog:
     def look(self, tx: Transaction) -> None:
         self.due = Instant(tx.at + LOOK_EVERY)
         found = self._late(tx.connection)
-        own_faults.report(tx, FAULT, _written([part for part in found if part in self._before]))
+        still = [part for part in found if part in self._before]
+        if still or not found:
+            own_faults.report(tx, FAULT, _written(still))
         self._before = set(found)
 
 

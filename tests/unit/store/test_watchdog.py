@@ -9,14 +9,15 @@ from sqlalchemy import Engine, select
 
 from deploy import watchdog
 from deploy.log.progress import LATE_S, Part, Progress, late, parts
+from deploy.store.apply import apply
 from deploy.store.store import open_store
 from deploy.store.tables import incidents
 from deploy.store.transaction import Transaction, World
 from deploy.watchdog import FIRST_LOOK, LOOK_EVERY, Watchdog
 from notifiers.text import Texts
-from tests.small_site import NOON, rung, small_site
+from tests.small_site import BEN, NOON, rung, small_site
 from vorab import wire
-from vorab.model import Edge, Incident, Instant, ResponseId
+from vorab.model import Answer, Edge, Incident, IncidentId, Instant, Meaning, PersonId, ResponseId
 from vorab.site import KafkaLog, Response, Site
 from workflows.directory.stub import SiteDirectory
 
@@ -45,6 +46,14 @@ class Watched:
             found = [wire.unpack(body, wire.INCIDENT) for (body,) in connection.execute(select(incidents.c.body))]
         return [_told(one) for one in found]
 
+    def is_taken_by(self, person: PersonId) -> None:
+        with self._store.begin() as connection:
+            tx = Transaction(connection, self._world, self.at, 0)
+            [name] = connection.scalars(select(incidents.c.id)).all()
+            answer = Answer("click", person, Meaning.TAKEN, self.at, "desktop")
+            apply(tx, IncidentId(name), answer.id, answer)
+            tx.close()
+
 
 def _told(incident: Incident) -> tuple[Edge, str]:
     return incident.breach.edge, incident.breach.note
@@ -64,6 +73,26 @@ def test_what_stands_still_is_told_once_and_is_over_by_itself(watched: Watched) 
     assert watched.looks(still) == []  # once may be chance: PostgreSQL was away, or a partition changed hands
     assert watched.looks(still) == [(Edge.RAISED, note)]
     assert watched.looks(still[:1]) == [(Edge.RAISED, note)]
+    assert watched.looks() == [(Edge.CLEARED, "decided again")]
+
+
+def test_who_took_one_and_never_said_done_is_told_of_the_next(watched: Watched) -> None:
+    still = [(READINGS, 0)]
+    assert [watched.looks(still) for _ in range(2)][-1] == [(Edge.RAISED, f"{READINGS}: 0")]
+    watched.is_taken_by(BEN)
+    assert watched.looks() == [(Edge.CLEARED, "decided again")]
+    assert [sorted(watched.looks(still)) for _ in range(2)][-1] == [
+        (Edge.CLEARED, "decided again"),
+        (Edge.RAISED, f"{READINGS}: 0"),
+    ]
+
+
+def test_another_contact_process_that_begins_to_look_ends_nothing(watched: Watched) -> None:
+    still = [(READINGS, 0)]
+    watched.looks(still)
+    told = watched.looks(still)
+    watched.dog = Watchdog(lambda _: watched.late, watched.at)
+    assert [watched.looks(still) for _ in range(2)] == [told, told]
     assert watched.looks() == [(Edge.CLEARED, "decided again")]
 
 
