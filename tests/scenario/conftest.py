@@ -22,6 +22,7 @@ def airport(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Airport]
         with airport.store.begin() as connection:
             audit.seal(connection)
             assert audit.verify(connection) is None
-        assert not is_one or balance.balance(tmp_path / "capture.db", tmp_path / "contact.db").faults == []
+        files = tmp_path / "capture.db", tmp_path / "contact.db"
+        assert (balance.balance(*files) if is_one else balance.of_store(airport.store)).faults == []
     finally:
         airport.close()

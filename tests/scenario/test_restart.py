@@ -119,6 +119,7 @@ def test_a_restart_in_the_middle_of_a_ladder_asks_nobody_twice_and_forgets_nobod
     airport.passes(minutes=10)
 
 
+@pytest.mark.parametrize("airport", ["sqlite"], indirect=True)  # elsewhere there is no number to pass over
 def test_a_log_that_is_older_than_what_was_taken_from_it_stops_us(airport: Airport) -> None:
     file, older, newer = (airport.folder / name for name in ("capture.db", "older", "newer"))
     airport.goes_down()
