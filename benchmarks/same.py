@@ -50,7 +50,7 @@ LEAST_BREACHES = 5_000
 KILLS = (0.35, 0.7)  #: where in the log
 CHECKPOINT_EVERY = 2_000  #: records, of the host of one machine
 FEED_S = 12.0  #: to load a log into Kafka, so that the kills happen in the middle of it
-DECIDED_WITHIN_S = 300.0
+DECIDED_WITHIN_S = 900.0  #: also on a machine that has other work
 HOSTS: dict[str, list[list[str]]] = {
     "faust, 1 worker": [[]],
     "faust, 2 workers": [[]] * 2,
@@ -197,7 +197,9 @@ def on_kafka(data: Path, site: Site, records: Sequence[Record], workers: Sequenc
             _tend(parts, lambda share=kill: feeder.sent >= share * len(records))  # type: ignore[misc]
             for victim in victims:
                 victim.kill()
-        _tend(parts, lambda: feeder.ends is not None)
+        _tend(parts, lambda: not feeder.is_alive())
+        if feeder.ends is None:
+            raise SystemExit("no figure: the log could not be written into Kafka")
         _tend(parts, lambda: _positions(store) == feeder.ends)
         rows = store.execute("SELECT body FROM breaches").fetchall()
     return [wire.unpack(bytes(body), wire.BREACH) for (body,) in rows]
