@@ -78,8 +78,10 @@ class Producer(Generic[T]):
 
     def close(self, within_s: float) -> None:
         """What is not acknowledged by then is given up here; MQTT will bring it again."""
-        with contextlib.suppress(KafkaError):
+        try:
             self._kafka.close(timeout=within_s)
+        except KafkaError:  # not in time: and then it leaves its thread at work, which would send all the same
+            self._kafka._sender.force_close()
 
     def _stored(self, token: T, _where: object) -> None:
         self._arrived.append(token)
