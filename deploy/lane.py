@@ -1,6 +1,7 @@
 """What both hosts of the rules share (deploy.workers, deploy.plain): finding the lane, watching over it, ending."""
 
 import gc
+import gc
 import logging
 import os
 import sys
@@ -112,6 +113,9 @@ class Host:
     async def start(self) -> None:
         """Records may come; two threads see to it that what goes wrong ends the process."""
         await self._reader.start()
+        gc.collect()
+        gc.freeze()  # what lives as long as the process is not looked at again
+        gc.set_threshold(50_000, 20, 50)
         self._waits()
         gc.collect()
         gc.freeze()  # what lives as long as the process is not looked at again
