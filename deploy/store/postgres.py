@@ -91,7 +91,7 @@ def _driver() -> Any:
 
 
 def address(url: str) -> str:
-    """Host, port and database: what may be shown.  Raises ConfigurationError."""
+    """Hosts, ports and database: what may be shown.  Raises ConfigurationError."""
     psycopg = _driver()
     try:
         found = psycopg.conninfo.conninfo_to_dict(url)
@@ -99,7 +99,9 @@ def address(url: str) -> str:
         raise ConfigurationError(
             "store: that is no address of a database; expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
         ) from None
-    return f"{found.get('host') or 'localhost'}:{found.get('port') or 5432}/{found.get('dbname') or ''}"
+    hosts, ports = str(found.get("host") or "").split(","), str(found.get("port") or "").split(",")
+    places = zip(hosts, ports * len(hosts) if len(ports) == 1 else ports, strict=False)
+    return ",".join(f"{host or 'localhost'}:{port or 5432}" for host, port in places) + f"/{found.get('dbname') or ''}"
 
 
 def is_away(error: BaseException) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from sqlalchemy import Engine, select
+from sqlalchemy.exc import OperationalError
 
 from deploy.contact import RESERVED, SENDERS, Contact
 from deploy.store import audit
@@ -73,11 +74,15 @@ class Night:
             job()
 
     def finds(self, *found: Breach) -> None:
+        self.has(*found)
+        self.contact.turn()
+
+    def has(self, *found: Breach) -> None:
+        """Found, and contact has not looked yet."""
         if self.of_workers:
             with self.store.begin() as connection:
                 connection.execute(breaches.insert(), [row_of(one) for one in found])
         self.breaches.found.extend(found)
-        self.contact.turn()
 
     def ends(self) -> None:
         for one in self.lives:
@@ -517,6 +522,43 @@ def test_law_8_life_safety_does_not_wait_behind_slow_calls_for_other_messages(ni
     assert len(night.waiting) == SENDERS - RESERVED + 1
     night.waiting.pop()()
     night.phone("ben").receives_sms("Life safety")
+
+
+@pytest.mark.parametrize("happened", [True, False])
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_commit_whose_outcome_is_not_known_loses_nothing_and_sends_nothing_twice(
+    night: Night, monkeypatch: pytest.MonkeyPatch, times: int, happened: bool
+) -> None:
+    """The connection breaks while the commit is on its way: of the breach, of what came of sending, of the answer."""
+    night.contact.turn()
+    night.hold = True
+    night.has(breach())
+    dialect, left = night.store.dialect, times
+    commit = dialect.do_commit
+
+    def breaks(connection: Any) -> None:
+        nonlocal left
+        left -= 1
+        if happened or left < 0:
+            commit(connection)
+        if left >= 0:
+            raise OperationalError("COMMIT", None, ConnectionError("the connection is lost"))
+
+    monkeypatch.setattr(dialect, "do_commit", breaks)
+    for _ in range(times):
+        with pytest.raises(OperationalError):
+            night.contact.turn()
+    night.contact.turn()
+    assert len(night.waiting) == 1
+    left = times
+    night.waiting.pop()()
+    for _ in range(times):
+        with pytest.raises(OperationalError):
+            night.contact.turn()
+    night.hold = False
+    night.passes(30 * SECOND)
+    night.phone("ben").receives_sms("gate B12").nothing_more()
+    assert [state for _, _, state in night.outbox()] == ["sent"]
 
 
 def test_a_bad_row_is_set_aside_and_the_rest_goes_on(night: Night) -> None:
