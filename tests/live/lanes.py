@@ -78,16 +78,18 @@ def site_on(folder: Path, servers: list[str], name: str) -> Path:
 class Worker:
     """A worker's process, or several one after the other."""
 
-    def __init__(self, lane: "Lane", *options: str, fault: str = "") -> None:
+    def __init__(self, lane: "Lane", *options: str, fault: str = "", crash: str = "") -> None:
         self._lane = lane
         module = ["tests.live.faulty_worker", fault] if fault else ["vorab"]
         where = [str(lane.site), "--data", str(lane.site.parent / "data")]
         self._argv = [sys.executable, "-m", *module, "worker", *where, *options]
-        self.start()
+        self.start(crash)
 
-    def start(self) -> None:
+    def start(self, crash: str = "") -> None:
+        """`crash`: the point at which it kills itself (vorab.crash)."""
+        environment = self._lane.environment | {"VORAB_CRASH": crash}
         self.process = subprocess.Popen(
-            self._argv, cwd=ROOT, env=self._lane.environment, stderr=subprocess.PIPE, text=True, start_new_session=True
+            self._argv, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
         )
         assert self.process.stderr is not None
         self._said: list[str] = []
@@ -144,8 +146,8 @@ class Lane:
         admin.create_topics({self.topic: {"num_partitions": PARTITIONS, "replication_factor": 1}})
         admin.close()
 
-    def worker(self, *options: str, fault: str = "") -> Worker:
-        made = Worker(self, *options, fault=fault)
+    def worker(self, *options: str, fault: str = "", crash: str = "") -> Worker:
+        made = Worker(self, *options, fault=fault, crash=crash)
         self.workers.append(made)
         return made
 

@@ -45,6 +45,15 @@ def test_a_killed_worker_goes_on_when_it_is_started_again(lane: Lane, host: list
     lane.is_decided()
 
 
+@pytest.mark.parametrize("point", ["before-breaches", "after-breaches", "before-checkpoint", "after-checkpoint"])
+def test_killed_at_any_of_its_commit_points_it_loses_nothing(lane: Lane, point: str) -> None:
+    worker = lane.worker(crash=f"worker.{point}:3")
+    lane.speaks(0.05)
+    assert worker.ends() == -signal.SIGKILL
+    worker.start()
+    lane.is_decided()
+
+
 @HOSTS
 def test_another_worker_takes_over_from_a_killed_one(lane: Lane, host: list[str]) -> None:
     first, _ = lane.worker(*host), lane.worker(*host)
