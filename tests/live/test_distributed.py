@@ -15,6 +15,9 @@ import psycopg
 import pytest
 
 from deploy import bare, broker
+from deploy.log import admin
+from deploy.log.kafka import topic_of
+from deploy.site.load import load
 from tests.airport import AIRPORT, ROOT
 from tests.live.conftest import absent
 from tests.live.running import Running, family, within
@@ -132,6 +135,18 @@ def test_init_says_what_is_there_and_what_differs(site: Path) -> None:
     settings.write_text(settings.read_text().replace("partitions: 4", "partitions: 6"))
     code, said = vorab("kafka", "init", "--site", site)
     assert (code, said.count("differs: partitions 4, wanted 6")) == (1, 2)
+
+
+def test_three_brokers_keep_three_copies_and_two_acknowledge(site: Path, three_brokers: bare.Kafka) -> None:
+    settings = site / "site.yaml"
+    settings.write_text(re.sub(r"kafka: \[.*?\]", f"kafka: {json.dumps(three_brokers.servers)}", settings.read_text()))
+    assert vorab("kafka", "init", "--site", site)[1].count("made; partitions 4, copies 3") == 2
+    found = load(site)
+    with admin.asking(found) as kafka:
+        topic = kafka.topic(topic_of(found, life_safety=True))
+    assert topic is not None
+    assert (topic.copies, topic.settings["min.insync.replicas"]) == (3, "2")
+    assert (topic.settings["retention.ms"], topic.settings["max.message.bytes"]) == ("-1", "4194304")
 
 
 def test_a_site_whose_topics_were_never_made_needs_a_person(site: Path, tmp_path: Path) -> None:
