@@ -22,13 +22,12 @@ def away(cause: str = "connection refused") -> OperationalError:
     [
         (URL, "db.example:5433/vorab"),
         ("postgresql://vorab:s3cr3t@db.example/vorab", "db.example:5432/vorab"),
-        ("postgresql://one.example,two.example/vorab?target_session_attrs=read-write", "one.example,two.example:5432/"),
+        ("postgresql://one.example,two.example/vorab?connect_timeout=3", "one.example:5432,two.example:5432/vorab"),
         ("postgresql:///vorab", "localhost:5432/vorab"),
     ],
 )
 def test_an_address_is_shown_without_its_password(url: str, shown: str) -> None:
-    assert address(url).startswith(shown)
-    assert "s3cr3t" not in address(url)
+    assert address(url) == shown
 
 
 @pytest.mark.parametrize(
