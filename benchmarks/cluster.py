@@ -85,7 +85,7 @@ class Producer:
     def __init__(self, site: Site) -> None:
         assert site.log
         self._topic = topic_of(site, life_safety=False)
-        self._producer = KafkaProducer(bootstrap_servers=site.log.servers, linger_ms=5, batch_size=1 << 20)
+        self._producer = KafkaProducer(bootstrap_servers=site.log.servers, compression_type="zstd")
 
     def send(self, records: list[tuple[int, bytes]]) -> None:
         """Returns when the broker has them all."""

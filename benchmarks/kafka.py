@@ -153,7 +153,7 @@ def _worker(data: Path, log: KafkaLog, host: Host, seed: int) -> float:
             producer.send(records)
             _await_position(store, site, PARTITIONS + len(records), running)
             took = cpu_seconds(running.pid) - began
-        (raised,) = store.execute("SELECT count(*) FROM breaches WHERE edge = 'raised'").fetchone() or (0,)
+        (raised,) = store.execute("SELECT count(*) FROM breaches WHERE edge = 0").fetchone() or (0,)
     if raised != load.breaches:
         raise SystemExit(f"no figure: {host.name} stored {raised} of {load.breaches} breaches")
     return SAMPLES * host.messages / took
