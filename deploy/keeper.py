@@ -194,13 +194,10 @@ class Keeper:
     async def _restore(self, number: int) -> Part | None:
         """The partition as its last owner left it; None = it is not ours: an event from before a rebalance.
 
-        A claim for it would end its owner, so it is looked at before and after each wait.
+        A claim for it would end its owner, so nothing is awaited before it; what was awaited may be ours no more.
         """
         mine = self._mine
         if number not in mine:
-            return None
-        first, end = await self._log.span(number)
-        if self._mine is not mine:
             return None
         claim = await self._tables.claim(number, self._topic_id)
         if claim.topic_id != self._topic_id:
@@ -209,6 +206,7 @@ class Keeper:
                 "deleted: delete its rows from checkpoints to begin with this one"
             )
         following, engine = await self._restored(number, claim)
+        first, end = await self._log.span(number)  # after the claim: until then the last owner may move on
         if not first <= following <= end:
             raise Corrupt(
                 f"{self._name(number)}: decided up to record {following}, but the log holds {first} to {end}: "

@@ -1,7 +1,6 @@
 """What both hosts of the rules share (deploy.workers, deploy.plain): finding the lane, watching over it, ending."""
 
 import gc
-import gc
 import logging
 import os
 import sys
@@ -117,9 +116,6 @@ class Host:
         gc.freeze()  # what lives as long as the process is not looked at again
         gc.set_threshold(50_000, 20, 50)
         self._waits()
-        gc.collect()
-        gc.freeze()  # what lives as long as the process is not looked at again
-        gc.set_threshold(50_000, 20, 50)
         for watch in (self._see_that_it_lives, self._see_that_the_topic_stays):
             threading.Thread(target=watch, name=watch.__name__, daemon=True).start()
 

@@ -271,10 +271,25 @@ def test_a_partition_taken_away_while_it_is_claimed_is_not_ours(world: World) ->
     assert world.worker.positions() == {}
 
 
-def test_a_partition_taken_away_before_it_is_claimed_is_not_claimed(world: World) -> None:
+def test_a_partition_taken_away_while_its_log_is_looked_at_is_not_ours(world: World) -> None:
     world.log.while_asked = lambda: world.worker.owns([])
     world.deliver(0)
-    assert world.books.rows == {}
+    assert world.worker.positions() == {}
+
+
+def test_the_last_owner_may_move_on_until_his_partition_is_claimed(world: World, clock: Clock) -> None:
+    other = world.another()
+    world.deliver(0)
+
+    def records_come() -> None:
+        world.books.while_claimed = lambda: None
+        world.log.add(*[until(100 + n) for n in range(5)])
+        row = world.books.rows[HERE]
+        world.books.rows[HERE] = row._replace(next=9, rules_hash=HASH)
+
+    world.books.while_claimed = records_come
+    world.deliver(6, other)
+    assert other.positions() == {HERE: 9}
 
 
 def test_a_partition_that_comes_back_while_it_is_claimed_is_claimed_anew(world: World) -> None:
