@@ -11,6 +11,8 @@ NAMES = {
     "kafka": "CPU a reading on Kafka: ingest, workers on Faust, beside the plain loop and one record a message",
     "same": "every host finds the same breaches in one captured log, though its processes are killed",
     "takeover": "parts of a site on many machines are killed: how long until breaches are found again",
+    "costs": "bytes of a message, rows and bytes of an incident, incidents that are decided a second",
+    "scale": "how far one machine, ten and a thousand sites go: reckoned, and the worst hour simulated",
     "payloads": "real devices' messages: right, missing, wrong",
 }
 
