@@ -18,7 +18,7 @@ from threading import Event, Thread
 from typing import Any, LiteralString
 
 import psycopg
-from kafka import KafkaConsumer, TopicPartition  # type: ignore[import-untyped]
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition  # type: ignore[import-untyped]
 from kafka.errors import KafkaError  # type: ignore[import-untyped]
 
 from benchmarks import cluster
@@ -171,6 +171,25 @@ class Machines:
         """Of the contact processes that PostgreSQL knows to be alive: each holds a lock by that number."""
         keys = "SELECT classid::bigint << 32 | objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND granted"
         return {key for (key,) in self.ask(keys)}
+
+    def leaders(self) -> Counter[int]:
+        """By broker, how many partitions it leads."""
+        return Counter(found["leader_id"] for found in self._described())
+
+    def await_in_sync(self) -> None:
+        """Returns when every broker has a copy of all that was written.  Raises SystemExit."""
+        everybody = len(self.kafka.servers)
+        deadline = time.monotonic() + READY_WITHIN_S
+        while any(len(found["isr_nodes"]) < everybody for found in self._described()):
+            if time.monotonic() > deadline:
+                raise SystemExit(f"not every broker has caught up after {READY_WITHIN_S:g} s: no figure")
+            self.wait(0.5)
+
+    def _described(self) -> list[dict[str, Any]]:
+        """Every partition of both lanes."""
+        with contextlib.closing(KafkaAdminClient(bootstrap_servers=self.kafka.servers)) as admin:
+            topics = admin.describe_topics(sorted({place.topic for place in topics_of(self.site)}))
+        return [partition for topic in topics for partition in topic["partitions"]]
 
     def written(self) -> int:
         """Records in both topics."""

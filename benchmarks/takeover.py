@@ -251,12 +251,13 @@ def _broker(machines: Machines, alarms: Alarms, _number: int) -> float:
     return alarms.until_found(time.time())
 
 
-def _leader(machines: Machines, alarms: Alarms, number: int) -> float:
-    """Each leads partitions of its own."""
-    killed = number % len(machines.kafka.servers)
+def _leader(machines: Machines, alarms: Alarms, _number: int) -> float:
+    """The broker that leads most."""
+    [(killed, _)] = machines.leaders().most_common(1)
     machines.kafka.kill(killed)
     took = alarms.until_found(time.time())
     machines.kafka.restart(killed)
+    machines.await_in_sync()
     return took
 
 
