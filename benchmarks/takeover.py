@@ -12,6 +12,7 @@ four times a second; a run's figure is that of its slowest partition.
 """
 
 import argparse
+import contextlib
 import json
 import shutil
 import statistics
@@ -31,7 +32,7 @@ from vorab.model import SensorId
 
 RUNS = 10
 PARTITIONS = 16  #: of a lane; one fills a record in 20 ms, so that 500 a second need as many
-RATE = 2000  #: calm readings a second
+RATE = 2400  #: calm readings a second
 RECORDS = 500  #: a second, at the least
 TURNS_A_RUN = 300  #: breaches of one partition, over all measurements
 EVERY_S = 0.25  #: between two of them
@@ -166,11 +167,13 @@ def _measure(data: Path, brokers: int, runs: int, wanted: list[str]) -> dict[str
     people = one_in_each(PARTITIONS)
     alerting = {f"warm-{person}-{{0..{runs * TURNS_A_RUN}}}": f"z{person}" for person in people.values()}
     took: dict[str, list[float]] = {}
-    with running(data, alerting=alerting, vital={}, partitions=PARTITIONS, brokers=brokers) as machines:
+    with (
+        running(data, alerting=alerting, vital={}, partitions=PARTITIONS, brokers=brokers) as machines,
+        contextlib.closing(Load(machines.mosquitto.port)) as load,
+    ):
+        load.start()
         machines.ask(WATCH)
         slow(machines.world, PROVIDER_TAKES_S)
-        load = Load(machines.mosquitto.port)
-        load.start()
         machines.wait(5)
         _check_rate(machines)
         alarms = Alarms(machines, load, people)
@@ -180,7 +183,6 @@ def _measure(data: Path, brokers: int, runs: int, wanted: list[str]) -> dict[str
                 print(f"{name}, run {number + 1} of {runs}: {took[name][-1]:.2f} s", file=sys.stderr)
                 machines.await_owners()
                 machines.wait(REST_S)
-        load.close()
     return took
 
 
