@@ -57,10 +57,12 @@ COSTS = {
     "begin_ms": Cost(2, "ms a transaction, besides", "benchmarks costs"),
     "call_ms": Cost(100, "ms until a provider has answered", "guess"),
     "number_per_s": Cost(1, "text messages a second of one ordinary number", "provider's documentation"),
-    "short_per_s": Cost(100, "text messages a second of a short code", "provider's documentation"),
+    "raised_per_s": Cost(10, "text messages a second of a number whose rate was raised", "guess"),
+    "fast_per_s": Cost(100, "text messages a second of the fastest kind of sender", "provider's documentation"),
     "disk_gb": Cost(1_000, "GB for data on one machine", "guess"),
     "retain_days": Cost(30, "days that the log is kept", "the site file's own default"),
-    "gather_ms": Cost(20, "ms for which an ingest gathers a record", "deploy/ingest.py"),
+    "gather_ms": Cost(20, "ms for which an ingest gathers messages, …", "deploy/ingest.py"),
+    "gather": Cost(500, "… or until it has so many", "deploy/ingest.py"),
     "desk_per_h": Cost(6, "alarms an hour that one operator can handle", "ISA-18.2, EEMUA 191"),
 }
 
@@ -101,16 +103,16 @@ class Shape(NamedTuple):
     workers: int = 0  #: of the ordinary lane; 0 = one machine, with SQLite
     partitions: int = 0  #: of each lane
     brokers: int = 0  #: of Kafka; each record is kept on all of three
-    numbers: int = 1  #: ordinary numbers for text messages
+    texts_s: float = 1.0  #: text messages that the provider sends a second
 
     @property
     def copies(self) -> int:
         return min(self.brokers, 3)
 
 
-ONE = Shape("one machine")
+ONE = Shape("one machine", texts_s=cost("number_per_s"))
 #: Three with Kafka, two with PostgreSQL and its standby, two with MQTT and ingest, three with all the rest.
-TEN = Shape("ten machines", mqtt=2, workers=6, partitions=16, brokers=3, numbers=10)
+TEN = Shape("ten machines", mqtt=2, workers=6, partitions=16, brokers=3, texts_s=cost("raised_per_s"))
 
 
 def log_bytes_day(load: Load, shape: Shape) -> float:
@@ -118,8 +120,10 @@ def log_bytes_day(load: Load, shape: Shape) -> float:
     if not shape.workers:
         return load.messages_s * cost("sqlite_bytes") * DAY_S
     lanes = 2 * shape.partitions * shape.mqtt
-    gathered = 1 + load.messages_s / shape.partitions / shape.mqtt * cost("gather_ms") / 1e3
-    message = cost("kafka_bytes") + cost("record_bytes") / gathered
+    gathered = min(cost("gather"), 1 + load.messages_s / shape.mqtt * cost("gather_ms") / 1e3)
+    missed = math.pow(1 - 1 / shape.partitions, gathered)
+    records = shape.partitions * (1 - missed)  # as many partitions as are met by chance
+    message = cost("kafka_bytes") + cost("record_bytes") * records / gathered
     return (load.messages_s * message + lanes * cost("until_bytes")) * DAY_S * shape.copies
 
 
@@ -135,7 +139,7 @@ def used(load: Load, shape: Shape) -> dict[str, float]:
         "log on disk": log_bytes_day(load, shape) * cost("retain_days") / disk / max(1, shape.copies),
         "incidents of a year on disk": store_bytes_day(load, shape) * 365 / disk,
         "decisions of contact": load.incidents_day / DAY_S * cost("decide_ms") / 1e3,
-        "text messages": load.texts_s / cost("number_per_s") / shape.numbers,
+        "text messages": load.texts_s / shape.texts_s,
     }
     if shape.workers:
         parts["ingest"] = load.messages_s * cost("ingest_us") / 1e6 / shape.mqtt
@@ -191,16 +195,16 @@ class Means(NamedTuple):
 
     name: str
     contacts: int  #: processes; they decide in turn, and send side by side
-    rate: float  #: text messages that the provider sends in a second
-    vital_rate: float = 0.0  #: of a number that life safety has for itself; 0 = it has none
+    rate: float  #: text messages that the provider sends in a second, in the order in which it got them
+    paced: bool = False  #: we hand over no more than that, life safety first; this is not built
 
 
 STORMS = [Storm("no storm", 0), Storm("one site without power", 1, 999), Storm("fifty sites without power", 50, 950)]
 MEANS = [
-    Means("one contact, one number", 1, cost("number_per_s")),
-    Means("two contacts, ten numbers", 2, 10 * cost("number_per_s")),
-    Means("two contacts, a short code", 2, cost("short_per_s")),
-    Means("ten numbers, one of them for life safety", 2, 9 * cost("number_per_s"), cost("number_per_s")),
+    Means("an ordinary number", 1, cost("number_per_s")),
+    Means("a number that was raised", 2, cost("raised_per_s")),
+    Means("the same, and we keep its pace", 2, cost("raised_per_s"), paced=True),
+    Means("the fastest sender", 2, cost("fast_per_s")),
 ]
 LIMITS = ((Span(10 * MINUTE), 8), (HOUR, 20))  #: messages to one person, as in the example site
 
@@ -289,12 +293,20 @@ def handed_over(messages: Sequence[Item], contacts: int) -> list[float]:
     return done
 
 
-def gone(handed: Sequence[float], rate: float) -> list[float]:
-    """When the provider sends each: in the order in which they came, so many a second."""
-    free, found = 0.0, [0.0] * len(handed)
-    for i in sorted(range(len(handed)), key=lambda i: handed[i]):
-        found[i] = max(free, handed[i])
-        free = found[i] + 1 / rate
+def gone(handed: Sequence[Item], means: Means) -> list[float]:
+    """When the provider sends each: in the order in which they came, so many a second; paced: life safety first."""
+    found = [0.0] * len(handed)
+    coming = deque(sorted(range(len(handed)), key=lambda i: handed[i].at))
+    waiting: list[tuple[bool, float, int]] = []
+    now = 0.0
+    while coming or waiting:
+        if not waiting:
+            now = max(now, handed[coming[0]].at)
+        while coming and handed[coming[0]].at <= now:
+            i = coming.popleft()
+            heapq.heappush(waiting, (means.paced and not handed[i].vital, handed[i].at, i))
+        found[heapq.heappop(waiting)[2]] = now
+        now += 1 / means.rate
     return found
 
 
@@ -307,10 +319,7 @@ def simulate(storm: Storm, means: Means) -> dict[bool, Waits]:
             decision.append(at - one.at)
     ready = let_through(messages)
     handed = handed_over([one._replace(at=at) for one, at in zip(messages, ready, strict=True)], means.contacts)
-    sent = [0.0] * len(messages)
-    for some, rate in _queues(messages, means):
-        for i, at in zip(some, gone([handed[i] for i in some], rate), strict=True):
-            sent[i] = at
+    sent = gone([one._replace(at=at) for one, at in zip(messages, handed, strict=True)], means)
     waits = {True: Waits([], [], []), False: Waits([], [], [])}
     for i, one in enumerate(messages):
         kind = waits[one.vital]
@@ -318,14 +327,6 @@ def simulate(storm: Storm, means: Means) -> dict[bool, Waits]:
         kind.held.append(ready[i] - one.at)
         kind.provider.append(sent[i] - handed[i])
     return waits
-
-
-def _queues(messages: Sequence[Item], means: Means) -> list[tuple[list[int], float]]:
-    """Which messages stand in line together at the provider, and its rate there."""
-    if not means.vital_rate:
-        return [(list(range(len(messages))), means.rate)]
-    lines = {vital: [i for i, one in enumerate(messages) if one.vital is vital] for vital in (True, False)}
-    return [(lines[True], means.vital_rate), (lines[False], means.rate)]
 
 
 # --- what is said -----------------------------------------------------------------------------------------------------

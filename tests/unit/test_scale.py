@@ -66,12 +66,25 @@ def test_every_message_is_handed_over_by_as_many_senders_as_there_are(messages: 
 
 
 @law
-@given(st.lists(st.floats(0, 60), max_size=80), st.sampled_from([0.5, 1.0, 10.0]))
-def test_a_provider_sends_everything_in_order_and_no_faster_than_its_rate(handed: list[float], rate: float) -> None:
-    sent = scale.gone(handed, rate)
-    assert all(after >= before for before, after in zip(handed, sent, strict=True))
-    assert all(later - early >= 1 / rate - 1e-9 for early, later in pairwise(sorted(sent)))
-    assert sum(scale.gone(handed, 2 * rate)) <= sum(sent)
+@given(items, st.sampled_from([0.5, 1.0, 10.0]), st.booleans())
+def test_a_provider_sends_everything_and_no_faster_than_its_rate(handed: list[Item], rate: float, paced: bool) -> None:
+    means = Means("", 1, rate, paced)
+    sent = scale.gone(handed, means)
+    assert len(sent) == len(handed)
+    assert all(after >= one.at for one, after in zip(handed, sent, strict=True))
+    assert all(later - early >= 1 / rate - 1e-6 for early, later in pairwise(sorted(sent)))
+    assert sum(scale.gone(handed, means._replace(rate=2 * rate))) <= sum(sent) + 1e-6
+
+
+@law
+@given(items)
+def test_where_we_keep_the_providers_pace_life_safety_waits_for_one_other_message_at_the_most(
+    handed: list[Item],
+) -> None:
+    means = Means("", 1, 1.0, paced=True)
+    alone = scale.gone([one for one in handed if one.vital], means)
+    together = [at for one, at in zip(handed, scale.gone(handed, means), strict=True) if one.vital]
+    assert all(late <= early + 1 / means.rate + 1e-6 for early, late in zip(alone, together, strict=True))
 
 
 @pytest.mark.parametrize("means", MEANS, ids=lambda means: means.name)
