@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from deploy.clock import IngestClock
 from deploy.log import topics
-from deploy.log.kafka import reach, topic_of
+from deploy.log.kafka import topic_of
 from deploy.log.orders import Order, Orders
 from deploy.log.producer import LogFailed, Producer
 from deploy.log.tail import Tail, read_tail
@@ -410,7 +410,6 @@ def answered(ask: Callable[[], T], stop: Stop) -> T | None:
 def begin(site: Site, data: Path, ingest: str) -> Host:
     """Kafka has answered.  Raises ConfigurationError, Newer, and TemporaryFailure when it does not answer."""
     assert site.log
-    reach(site.log.servers)
     for lane in (False, True):
         topics.fitting(site.log.servers, topic_of(site, life_safety=lane), site.log.partitions)
     return Host(site, data, ingest, read_tail(site, ingest))

@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import socket
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -10,14 +9,14 @@ from kafka import KafkaAdminClient, TopicPartition  # type: ignore[import-untype
 from kafka.admin import ConfigResource, OffsetSpec  # type: ignore[import-untyped]
 from kafka.errors import KafkaError  # type: ignore[import-untyped]
 
+from deploy.log.kafka import reach
 from deploy.log.progress import Part
 from deploy.log.shape import SETTINGS, Topic
 from deploy.log.topics import UNKNOWN_TOPIC
-from vorab.errors import ConfigurationError
+from vorab.errors import ConfigurationError, TemporaryFailure
 from vorab.site import Site
 
 ANSWER_WITHIN_S = 10
-CONNECT_WITHIN_S = 3
 
 
 @contextlib.contextmanager
@@ -25,7 +24,10 @@ def asking(site: Site) -> Iterator["Admin"]:
     """Raises ConfigurationError with addresses and causes when no broker answers, also later."""
     assert site.log is not None
     servers = site.log.servers
-    _reach(servers)
+    try:
+        reach(servers)
+    except TemporaryFailure as error:
+        raise ConfigurationError(str(error)) from None
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what goes wrong is raised
     within_ms = ANSWER_WITHIN_S * 1000
     try:
@@ -36,20 +38,6 @@ def asking(site: Site) -> Iterator["Admin"]:
             yield Admin(client)
     except KafkaError as error:
         raise ConfigurationError(f"Kafka at {', '.join(servers)}: {type(error).__name__}: {error}") from None
-
-
-def _reach(servers: Iterable[str]) -> None:
-    """One of them is enough.  Raises ConfigurationError."""
-    causes = []
-    for server in servers:
-        host, _, port = server.rpartition(":")
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), CONNECT_WITHIN_S).close()
-        except OSError as error:
-            causes.append(f"{server}: {error.strerror or error}")
-        else:
-            return
-    raise ConfigurationError(f"Kafka does not answer at {'; '.join(causes)}")
 
 
 class Admin:

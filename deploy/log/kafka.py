@@ -28,4 +28,4 @@ def reach(servers: Iterable[str]) -> None:
             causes.append(f"{server}: {error.strerror or error}")
         else:
             return
-    raise TemporaryFailure(f"Kafka does not answer at {', '.join(causes)}")
+    raise TemporaryFailure(f"Kafka does not answer at {'; '.join(causes)}")

@@ -8,6 +8,7 @@ from kafka import KafkaAdminClient  # type: ignore[import-untyped]
 from kafka.admin import ConfigResource  # type: ignore[import-untyped]
 from kafka.errors import KafkaError  # type: ignore[import-untyped]
 
+from deploy.log.kafka import reach
 from vorab.errors import ConfigurationError, TemporaryFailure
 
 ANSWER_WITHIN_MS = 5_000
@@ -60,6 +61,7 @@ def allow_session(servers: Sequence[str], seconds: float) -> None:
 
 @contextlib.contextmanager
 def _asking(servers: Sequence[str]) -> Iterator[KafkaAdminClient]:
+    reach(servers)
     try:
         with contextlib.closing(
             KafkaAdminClient(

@@ -220,7 +220,7 @@ def test_kafka_that_is_away_at_the_start_is_named_and_asked_again(lane: Lane) ->
     right = file.read_text()
     file.write_text(right.replace(lane.servers[0], "127.0.0.1:1"))
     worker = lane.worker()
-    wait(lambda: "Kafka at 127.0.0.1:1 does not answer" in worker.said, 20)
+    wait(lambda: "Kafka does not answer at 127.0.0.1:1: Connection refused" in worker.said, 20)
     assert worker.process.poll() is None
 
 
