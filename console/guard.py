@@ -77,7 +77,7 @@ def _read_as(request: Request, media_type: str) -> None:
 
 
 class Gate:
-    """Refuses foreign host names (DNS rebinding), large bodies and slow ones; adds the headers to every answer."""
+    """Refuses foreign host names (DNS rebinding), NUL, large bodies and slow ones; adds the headers to every answer."""
 
     def __init__(self, app: App, hosts: frozenset[str]) -> None:
         self._app = app
@@ -99,6 +99,9 @@ class Gate:
 
         if _host(scope) not in self._hosts:
             await _refuse(guarded, 421, b"this console has another name")
+            return
+        if "\0" in scope["path"] or b"%00" in scope["query_string"]:  # PostgreSQL keeps no text with it
+            await _refuse(guarded, 404, b"nothing has a name with NUL in it")
             return
         if scope["method"] in ("GET", "HEAD"):
             await self._app(scope, receive, guarded)

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, bindparam, select, text, update
+from sqlalchemy import Connection, bindparam, text, update
 
 from deploy.store.apply import EDGES, suppress, take
 from deploy.store.prepared import Prepared
@@ -91,7 +91,7 @@ class TableBreaches:
         pass
 
     def apply(self, tx: Transaction) -> None:
-        rows = [row for query in _NEW for row in query.run(tx.connection, {"limit": AT_ONCE}).fetchall()]
+        rows = _NEW.run(tx.connection, {"limit": AT_ONCE}).fetchall()
         if rows:
             _APPLIED.many(tx.connection, [{"breach": row[0], "number": row[1]} for row in rows])
             tx.each(rows, _take, _set_row_aside)
@@ -116,16 +116,13 @@ def _set_row_aside(tx: Transaction, row: Any, reason: str) -> None:
     tx.note("breach set aside", row[0], reason)
 
 
+def _new(which: str) -> str:
+    rows = f"FROM breaches WHERE state = 'new' AND {which} ORDER BY at, edge LIMIT :limit"  # as in the index
+    return f"(SELECT id, edge, body {rows})"
+
+
 #: Of life safety, then the others.
-_NEW = [
-    Prepared(
-        select(breaches.c.id, breaches.c.edge, breaches.c.body)
-        .where(text("state = 'new'"), breaches.c.urgent.is_(urgent))  # word for word as in the index
-        .order_by(breaches.c.at, breaches.c.edge)
-        .limit(bindparam("limit"))
-    )
-    for urgent in (True, False)
-]
+_NEW = Prepared(text(f"{_new('urgent')} UNION ALL {_new('NOT urgent')}"))
 _EDGE = update(breaches).where(breaches.c.id == bindparam("breach"), breaches.c.edge == bindparam("number"))
 _APPLIED = Prepared(_EDGE.values(state="applied"))
 _SUPPRESSED = Prepared(_EDGE, ["state", "reason"])

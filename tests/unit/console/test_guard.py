@@ -80,6 +80,11 @@ def test_a_foreign_host_name_gets_nothing(bench: Bench, host: str) -> None:
     assert bench.browser.get("/sign-in", headers={"host": host}).status_code == 421
 
 
+@pytest.mark.parametrize("path", ["/api/incidents/%00", "/b/%00", "/twilio/sms?m=a%00", "/api/incidents/x%00/picture"])
+def test_a_name_with_nul_in_it_reaches_no_store(browser: Browser, path: str) -> None:
+    assert browser.get(path).status_code == 404
+
+
 @pytest.mark.parametrize("host", ["localhost:8080", "127.0.0.1:8080", "[::1]:8080", "LOCALHOST"])
 def test_our_own_names_are_served(bench: Bench, host: str) -> None:
     assert bench.browser.get("/sign-in", headers={"host": host}).status_code == 200
@@ -112,7 +117,7 @@ def test_a_body_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> 
         sent.append(message)
 
     monkeypatch.setattr(guard, "BODY_WITHIN_S", 0)
-    scope = {"type": "http", "method": "POST", "headers": [(b"host", b"localhost")]}
+    scope = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": [(b"host", b"localhost")]}
     asyncio.run(Gate(app, frozenset())(scope, nothing, send))
     assert sent[0]["status"] == 408
 
