@@ -34,6 +34,9 @@ class Prepared:
 
     def many(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         """The same statement for each of these."""
+        if len(rows) == 1:  # psycopg's executemany needs several round trips more than its execute
+            self.run(connection, rows[0])
+            return
         sql, order, fixed = self._on(connection)
         given = [{**fixed, **row} for row in rows]
         rows_in_order = given if order is None else [[row[name] for name in order] for row in given]
