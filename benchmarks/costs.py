@@ -1,9 +1,9 @@
 """What a message and an incident cost: python -m benchmarks costs [--json] [--data FOLDER].
 
 The small figures that `benchmarks.scale` reckons with and no other benchmark measures: bytes of a message in a record,
-in Kafka and in `capture.db`; rows and bytes of one incident in the store; incidents that one contact process
-opens a second.  A real PostgreSQL, where there is one; the incident is a door of the example airport that stands open,
-is taken by SMS, shut and done.  No goal: whoever reckons reads them off.
+in Kafka and in `capture.db`; a sensor in a worker's checkpoint; rows and bytes of one incident in the store; incidents
+that contact opens a second.  A real PostgreSQL, where there is one; the incident is a door of the example airport that
+stands open, is taken by SMS, shut and done.  No goal: whoever reckons reads them off.
 """
 
 import argparse
@@ -18,11 +18,13 @@ from tempfile import TemporaryDirectory
 import psycopg
 import zstandard
 from msgspec.structs import replace
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine as Store
+from sqlalchemy import text
 
 from benchmarks import site as bench_site
 from benchmarks.blaster import FOUR, SENSORS, Load
-from benchmarks.measure import table
+from benchmarks.measure import percentile, table
+from benchmarks.pipeline import RULES
 from deploy import bare
 from deploy.contact import Contact
 from deploy.log.sqlite import SqliteLog
@@ -35,6 +37,8 @@ from deploy.store.tables import breaches, metadata
 from ingest import mqtt
 from ingest.normalise import Normaliser
 from notifiers.text import Texts
+from rules.engine import Engine
+from rules.ruleset import unpack
 from tests.airport import MONDAY_NOON, Airport
 from tests.small_site import NOON, HandClock, breach, person, small_site
 from vorab import wire
@@ -44,6 +48,7 @@ from workflows.directory.stub import SiteDirectory
 MESSAGES = 20_000
 PACE = Span(58 * MILLISECOND)  #: between two messages of 1,000 sensors that speak once a minute
 BATCH_HEAD = 70  #: bytes that Kafka itself adds to a record that travels alone
+WATCHED, TIMES = 10_000, 9  #: sensors in one checkpoint, and how often it is made
 INCIDENTS = 20
 STORM = 400  #: breaches, …
 PEOPLE = 50  #: … for the one of them who has least to do
@@ -72,6 +77,7 @@ def main(argv: list[str]) -> int:
         figures = messages(Path(folder)) | incident(Path(folder) / "sqlite", None)
     with TemporaryDirectory(prefix="costs-") as folder, postgres(Path(folder)) as url:
         if url:
+            figures |= checkpoint(Path(folder) / "many", url)
             figures |= incident(Path(folder) / "site", url) | storm(url)
     if chosen.json:
         print(json.dumps(figures))
@@ -123,14 +129,56 @@ def _readings(folder: Path) -> list[Reading]:
     bench_site.write(
         folder / "site", watched=f"s-{{0..{SENSORS - 1}}}", alerting={}, recipients=1, base_url="http://127.0.0.1:1"
     )
-    normaliser, data = Normaliser(load(folder / "site").sensors, "main"), Load(MESSAGES, 1, state=FOUR).data
-    publishes: list[mqtt.Publish] = []
-    at = 0
-    while at < len(data):
-        some, _, used = mqtt.split(data[at : at + mqtt.READ_BYTES])
-        publishes, at = publishes + some, at + used
+    normaliser, publishes = Normaliser(load(folder / "site").sensors, "main"), _publishes(Load(MESSAGES, 1, state=FOUR))
     instants = [Instant(MONDAY_NOON + number * PACE) for number in range(MESSAGES)]
     return [normaliser.sort([one], now).readings[0] for one, now in zip(publishes, instants, strict=True)]
+
+
+def _publishes(blast: Load) -> list[mqtt.Publish]:
+    found: list[mqtt.Publish] = []
+    at = 0
+    while at < len(blast.data):
+        some, _, used = mqtt.split(blast.data[at : at + mqtt.READ_BYTES])
+        found, at = found + some, at + used
+    return found
+
+
+# --- checkpoints ------------------------------------------------------------------------------------------------------
+
+
+def checkpoint(folder: Path, url: str) -> dict[str, float]:
+    """For each of the sensors, which three rules watch: CPU of a worker, bytes, and what the store writes and takes."""
+    bench_site.write(
+        folder, watched=f"s-{{0..{WATCHED - 1}}}", alerting={}, recipients=1, base_url="http://127.0.0.1:1"
+    )
+    for path in (folder / "rules").iterdir():
+        path.write_text(RULES)
+    site = load(folder)
+    engine, normaliser = Engine(unpack(site.rules), site.rules_hash), Normaliser(site.sensors, "main")
+    for at, publish in enumerate(_publishes(Load(2 * WATCHED, 1, WATCHED, FOUR))):
+        now = Instant(MONDAY_NOON + at * MILLISECOND)
+        engine.apply(Record("main", MONDAY_NOON, normaliser.sort([publish], now).readings, now))
+    cpu, took, wal = [], [], []
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE costs (state bytea)")
+        connection.execute("INSERT INTO costs VALUES ('')")
+        for _ in range(TIMES):
+            began = time.process_time()
+            state = engine.checkpoint()
+            cpu.append((time.process_time() - began) * 1e6 / WATCHED)
+            before, clock = _end_of_log(connection), time.perf_counter()
+            connection.execute("UPDATE costs SET state = %s", [state])
+            took.append((time.perf_counter() - clock) * 1e6 / WATCHED)
+            wal.append((_end_of_log(connection) - before) / WATCHED)
+        connection.execute("DROP TABLE costs")
+    middle = {"cpu_us": cpu, "store_us": took, "wal_bytes": wal}
+    figures = {f"checkpoint_{name}": percentile(values, 0.5) for name, values in middle.items()}
+    return figures | {"checkpoint_bytes": len(state) / WATCHED}
+
+
+def _end_of_log(connection: psycopg.Connection) -> int:
+    (end,) = connection.execute("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn").fetchone() or (0,)
+    return int(end)
 
 
 # --- incidents --------------------------------------------------------------------------------------------------------
@@ -167,7 +215,7 @@ def _play(airport: Airport) -> None:
         audit.seal(connection)
 
 
-def _weighed(store: Engine, url: str | None) -> dict[str, int]:
+def _weighed(store: Store, url: str | None) -> dict[str, int]:
     with store.connect() as connection:
         ask = connection.exec_driver_sql
         rows = sum(ask(f"SELECT count(*) FROM {name}").scalar_one() for name in metadata.tables)

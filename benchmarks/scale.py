@@ -24,6 +24,7 @@ from notifiers.limits import allowed_at
 from vorab.model import HOUR, MINUTE, SECOND, Instant, Span
 
 SEED = 5
+CORES = 2  #: of a machine
 GOAL_S = 1.0
 DAY_S = 86_400
 MB, GB = 1e6, 1e9
@@ -43,6 +44,10 @@ COSTS = {
     "capture_us": Cost(6.0, "µs CPU a message, socket to PUBACK, three rules", "benchmarks pipeline"),
     "ingest_us": Cost(20.0, "µs CPU a message of four readings", "goal of benchmarks kafka: 200,000 readings a second"),
     "worker_us": Cost(13.3, "µs CPU a message of four readings", "goal of benchmarks kafka: 300,000 readings a second"),
+    "checkpoint_us": Cost(3.4, "µs CPU a sensor in a worker's checkpoint, three rules", "benchmarks costs"),
+    "save_us": Cost(6.4, "µs a sensor until PostgreSQL has it", "benchmarks costs"),
+    "save_bytes": Cost(29, "bytes a sensor in PostgreSQL's write-ahead log", "benchmarks costs"),
+    "checkpoint_s": Cost(2, "s from one checkpoint to the next", "deploy/keeper.py"),
     "sqlite_bytes": Cost(195, "bytes a message in capture.db, few in a record", "benchmarks costs"),
     "record_bytes": Cost(182, "bytes of a record in Kafka, besides …", "benchmarks costs"),
     "kafka_bytes": Cost(22, "… bytes of each message in it (zstd)", "benchmarks costs"),
@@ -85,6 +90,11 @@ class Load(NamedTuple):
     @property
     def messages_s(self) -> float:
         return self.sites * self.sensors / self.every_s
+
+    @property
+    def checkpointed_s(self) -> float:
+        """Sensors in the checkpoints of a second; on many machines."""
+        return self.sites * self.sensors / cost("checkpoint_s")
 
     @property
     def incidents_day(self) -> float:
@@ -143,7 +153,9 @@ def used(load: Load, shape: Shape) -> dict[str, float]:
     }
     if shape.workers:
         parts["ingest"] = load.messages_s * cost("ingest_us") / 1e6 / shape.mqtt
-        parts["workers"] = load.messages_s * cost("worker_us") / 1e6 / min(shape.workers, shape.partitions)
+        work = load.messages_s * cost("worker_us") + load.checkpointed_s * cost("checkpoint_us")
+        parts["workers"] = work / 1e6 / min(shape.workers, shape.partitions)
+        parts["checkpoints in PostgreSQL"] = load.checkpointed_s * cost("save_us") / 1e6 / CORES
     else:
         parts["capture"] = load.messages_s * cost("capture_us") / 1e6
     return parts
@@ -165,6 +177,7 @@ def asked(load: Load, shape: Shape) -> dict[str, float]:
     """What this load comes to."""
     return {
         "messages a second": load.messages_s,
+        "of checkpoints, MB a second": load.checkpointed_s * cost("save_bytes") / MB if shape.workers else 0.0,
         "log, GB a day": log_bytes_day(load, shape) / GB,
         "incidents a day": load.incidents_day,
         "rows of the store a day": load.incidents_day * cost("incident_rows"),
@@ -382,12 +395,14 @@ def _number(value: float) -> str:
 
 # --- the picture ------------------------------------------------------------------------------------------------------
 
-DECADES = 6  #: from one site to a million
+DECADES = 5  #: from one site to a hundred thousand
 LEFT, WIDE, ROW = 210, 700, 26
 STYLE = """\
     text { font-size: 13px; fill: #17202a; } .note { fill: #51606f; } .head { font-weight: 600; }
+    .paper { fill: #ffffff; } .note { stroke: #ffffff; stroke-width: 4; paint-order: stroke; }
     .bar { fill: #51606f; } .first { fill: #b3491f; } .grid { stroke: #c5ced6; stroke-width: 1; }
     @media (prefers-color-scheme: dark) {
+      .paper { fill: #141b23; } .note { stroke: #141b23; }
       text { fill: #eef3f7; } .note { fill: #a9b8c6; } .bar { fill: #8fa1b3; } .first { fill: #f0976b; }
       .grid { stroke: #36424f; }
     }"""
@@ -415,7 +430,8 @@ def picture(full: Mapping[str, Mapping[str, float]]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {LEFT + WIDE + 80} {bottom + 30}" role="img"'
         ' aria-labelledby="t" font-family="system-ui, sans-serif">\n'
         '  <title id="t">How many sites fill each part of one machine and of ten</title>\n'
-        f"  <style>\n{STYLE}\n  </style>\n  "
+        f"  <style>\n{STYLE}\n  </style>\n"
+        f'  <rect class="paper" width="{LEFT + WIDE + 80}" height="{bottom + 30}" rx="8"/>\n  '
         + "\n  ".join(lines)
         + f'\n  <text class="note" x="{LEFT}" y="{bottom + 20}">sites of 1,000 sensors, one message a minute each,'
         " six incidents an hour</text>\n</svg>\n"
