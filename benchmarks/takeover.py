@@ -240,10 +240,12 @@ def _in_hand(machines: Machines, alarms: Alarms) -> dict[str, tuple[int, int]]:
     deadline = time.monotonic() + GIVE_UP_S
     while time.monotonic() < deadline:
         alarms.raise_all()
-        machines.wait(1.0)
-        found = machines.in_hand()
-        if len({owner for owner, _ in found.values()}) == len(CONTACTS):
-            return found
+        for _ in range(10):
+            machines.wait(PROVIDER_TAKES_S / 10)
+            found = machines.in_hand()
+            if len({owner for owner, _ in found.values()}) == len(CONTACTS):
+                return found
+        machines.wait(2 * PROVIDER_TAKES_S)  # what waits for a sender is sent
     raise SystemExit("the contacts did not both have messages in hand: no figure")
 
 
