@@ -4,7 +4,7 @@ received = stored + duplicate + ignored + quarantined, for each run of an ingest
 breaches = opened an incident + attached to one + suppressed: the log's numbers, and the incidents'
 messages = delivered + waiting + given up: the count of those ordered, and the rows of the outbox
 
-On PostgreSQL the second compares the rows that the workers wrote with the incidents; what was received is in Kafka.
+On PostgreSQL the workers have counted what stands in Kafka (deploy.received), and written the rows of the breaches.
 """
 
 import contextlib
@@ -13,13 +13,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from msgspec import Struct
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, select, text
 
 from deploy import own_faults
+from deploy.log import progress
+from deploy.log.tables import checkpoints
 from deploy.own_faults import Fault
+from deploy.received import Tallies, received
 from deploy.store.store import cursor
 from deploy.store.transaction import Transaction
 from vorab.model import Delivery, RuleId, SensorId
+from vorab.site import Site
 
 RULE = RuleId("vorab-balance")
 FAULT = Fault(
@@ -91,8 +95,8 @@ def balance(capture: Path, contact: Path, before: Balance | None = None) -> Bala
     return Balance(sums, stored, quarantined, position, number, before.whole_since)
 
 
-def of_store(store: Engine) -> Balance:
-    """The sums of a store on PostgreSQL, as it is now."""
+def of_store(store: Engine, site: Site) -> Balance:
+    """The sums of a store on PostgreSQL, as it is now.  Raises Corrupt for counts that cannot be read."""
     with store.begin() as books:
         rows = books.execute(_FOUND).fetchall()
         states = {state: number for state, number, _, _ in rows}
@@ -101,7 +105,33 @@ def of_store(store: Engine) -> Balance:
         opened, known = next(((row[2], row[3]) for row in rows if row[0] == "applied"), (0, 0))
         parts = {"opened": opened, "attached": known - opened, **states}
         messages = {state: int(number) for state, number in books.execute(_OUTBOX)}
-        return Balance([Sum("breaches", came, parts), _messages(messages, cursor(books, "messages"))])
+        sums = [Sum("breaches", came, parts), _messages(messages, cursor(books, "messages"))]
+        return Balance([*_of_kafka(books, site), *sums])
+
+
+def _of_kafka(books: Connection, site: Site) -> list[Sum]:
+    """Once every partition has been counted."""
+    if site.log is None:
+        return []
+    known = checkpoints.c
+    rows = books.execute(select(known.topic, known.part, known.tallies))
+    told = {(topic, part): Tallies(tallies).told() for topic, part, tallies in rows}
+    places = progress.parts(site)
+    if not all(place in told for place in places):
+        return []
+    return [
+        Sum(
+            f"messages of ingest {ingest}, run {run}",
+            found.stored + found.quarantined + found.counts.duplicates + found.counts.ignored + found.missing,
+            {
+                "stored": found.stored,
+                "duplicate": found.counts.duplicates,
+                "ignored": found.counts.ignored,
+                "quarantined": found.quarantined,
+            },
+        )
+        for (ingest, run), found in received([told[place] for place in places]).items()
+    ]
 
 
 #: By state: how many edges, of how many incidents that took them, and how many of them those incidents know.

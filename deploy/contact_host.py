@@ -117,7 +117,8 @@ class OneMachine:
 class ManyMachines:
     """The store is PostgreSQL: workers write into it what they find, and there may be several of this process."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, site: Site) -> None:
+        url, self._site = site.store, site
         self.store = open_store(url)
         self.clock, self._reader, self.bell = StoreClock(self.store), store.open_reader(url), OwnBell()
         self.ring = self.bell.ring
@@ -128,7 +129,7 @@ class ManyMachines:
         return TableBreaches()
 
     def count(self) -> Balance:
-        return balance.of_store(self._reader)
+        return balance.of_store(self._reader, self._site)
 
     def changed(self) -> None:
         """The commit itself has rung the console's bell."""
@@ -145,7 +146,7 @@ def main(site_folder: Path, data: Path) -> int:
     site, stop = load(site_folder), Stop()
     where = runtime.store_of(site, data)
     patient = partial(patiently, where=where, stopped=lambda: stop.asked)
-    host = patient(lambda: ManyMachines(where) if isinstance(where, str) else OneMachine(data))
+    host = patient(lambda: ManyMachines(site) if isinstance(where, str) else OneMachine(data))
     if host is None:
         return 0
     if site.log:

@@ -10,12 +10,13 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
+from deploy.received import Tallies
 from rules.engine import Engine
-from rules.partition import Shard, part
+from rules.partition import Shard, guests, part
 from rules.ruleset import RuleSet, unpack
 from vorab import crash, wire
 from vorab.errors import Corrupt, Newer, VorabError
-from vorab.model import Breach, Quarantined, Record, Replayed, RulesChanged
+from vorab.model import Breach, Quarantined, Record, Replayed, RulesChanged, SensorId
 
 CHECKPOINT_EVERY_S = 2.0
 UNHEARD_S = 2.0  #: what was not delivered for so long is read by a tick
@@ -38,6 +39,7 @@ class Claim(NamedTuple):
     rules_hash: str
     state: bytes | None
     topic_id: str
+    tallies: bytes | None = None
 
 
 class Log(Protocol):
@@ -61,7 +63,9 @@ class Tables(Protocol):
 
     async def claim(self, number: int, topic_id: str) -> Claim: ...
 
-    async def save(self, number: int, epoch: int, following: int, rules_hash: str, state: bytes) -> bool:
+    async def save(
+        self, number: int, epoch: int, following: int, rules_hash: str, state: bytes, tallies: bytes
+    ) -> bool:
         """False = the epoch is over: another process has claimed the partition."""
         ...
 
@@ -79,10 +83,11 @@ class Tables(Protocol):
 class Part:
     """What one partition knows.  `next` is the first record that is not applied."""
 
-    __slots__ = ("engine", "epoch", "heard", "next", "number", "saved", "sent_forward", "unheard")
+    __slots__ = ("engine", "epoch", "guests", "heard", "next", "number", "saved", "sent_forward", "tallies", "unheard")
 
-    def __init__(self, number: int, epoch: int, following: int, engine: Engine) -> None:
-        self.number, self.epoch, self.next, self.engine = number, epoch, following, engine
+    def __init__(self, number: int, epoch: int, following: int, engine: Engine, tallies: Tallies) -> None:
+        self.number, self.epoch, self.next, self.engine, self.tallies = number, epoch, following, engine, tallies
+        self.guests: frozenset[SensorId] = frozenset()  #: sensors that are counted in another partition
         self.saved = self.heard = time.monotonic()
         self.sent_forward = 0.0
         self.unheard = 0  #: ticks in a row that had to read
@@ -205,7 +210,7 @@ class Keeper:
                 f"{self._name(number)}: the checkpoint is of another topic of that name ({claim.topic_id}), which was "
                 "deleted: delete its rows from checkpoints to begin with this one"
             )
-        following, engine = await self._restored(number, claim)
+        following, engine, tallies = await self._restored(number, claim)
         first, end = await self._log.span(number)  # after the claim: until then the last owner may move on
         if not first <= following <= end:
             raise Corrupt(
@@ -215,21 +220,22 @@ class Keeper:
             )
         if self._mine is not mine:
             return None
-        part = self._parts[number] = Part(number, claim.epoch, following, engine)
+        part = self._parts[number] = Part(number, claim.epoch, following, engine, tallies)
+        part.guests = self._guests(number, engine.ruleset_hash)
         return part
 
-    async def _restored(self, number: int, claim: Claim) -> tuple[int, Engine]:
+    async def _restored(self, number: int, claim: Claim) -> tuple[int, Engine, Tallies]:
         """The first record to apply, and what is known before it: where it cannot be read, nothing at the beginning."""
         if not claim.rules_hash:
-            return claim.next, Engine(RuleSet())
+            return claim.next, Engine(RuleSet()), Tallies()
         ruleset = await self._ruleset(number, claim.rules_hash)
         if claim.state is None:  # a person has put it there, to go on after what is gone
-            return claim.next, Engine(ruleset, claim.rules_hash)
+            return claim.next, Engine(ruleset, claim.rules_hash), Tallies()
         try:
-            return claim.next, Engine.restore(ruleset, claim.state, claim.rules_hash)
+            return claim.next, Engine.restore(ruleset, claim.state, claim.rules_hash), Tallies(claim.tallies)
         except Corrupt as error:
             log.error("%s: the checkpoint at record %d cannot be used: %s", self._name(number), claim.next, error)
-            return 0, Engine(RuleSet())
+            return 0, Engine(RuleSet()), Tallies()
 
     async def _ruleset(self, number: int, rules_hash: str) -> RuleSet:
         """The rules of this partition.  Raises Corrupt when the set is not there."""
@@ -242,6 +248,11 @@ class Keeper:
                 )
             self._rules = {rules_hash: unpack(packed)}
         return part(self._rules[rules_hash], Shard(self._lane, number), self._count)
+
+    def _guests(self, number: int, rules_hash: str) -> frozenset[SensorId]:
+        """By rules that are at hand; of none at all there are no guests."""
+        ruleset = self._rules.get(rules_hash)
+        return guests(ruleset, Shard(self._lane, number), self._count) if ruleset else frozenset()
 
     def _name(self, number: int) -> str:
         return f"{self._topic}, partition {number}"
@@ -276,12 +287,14 @@ class Keeper:
             if isinstance(command, RulesChanged):
                 ruleset = await self._ruleset(part.number, command.rules_hash)
                 part.engine = part.engine.change(ruleset, command.rules_hash)
+                part.guests = self._guests(part.number, command.rules_hash)
             else:
                 await self._tables.settle(command)
         if breaches := part.engine.apply(record):
             await self._storing.add(breaches)
         if record.quarantined:
             await self._tables.add_quarantined(record, record.quarantined)
+        part.tallies.add(record, part.guests)
 
     async def _catch_up(self, part: Part, end: int) -> bool:
         """All records below `end` are applied; False = the partition was taken away meanwhile."""
@@ -322,8 +335,9 @@ class Keeper:
         await self._storing.all()
         part.saved = now
         engine = part.engine
+        known = engine.ruleset_hash, engine.checkpoint(), part.tallies.pack()
         crash.point("worker.before-checkpoint")
-        saved = await self._tables.save(part.number, part.epoch, part.next, engine.ruleset_hash, engine.checkpoint())
+        saved = await self._tables.save(part.number, part.epoch, part.next, *known)
         crash.point("worker.after-checkpoint")
         if not saved and self._parts.get(part.number) is part:
             raise Over(f"{self._name(part.number)}: another worker decides here now, epoch {part.epoch} is over")

@@ -40,6 +40,17 @@ def part(ruleset: RuleSet, shard: Shard, count: int) -> RuleSet:
     return RuleSet(rules, ruleset.sensors)
 
 
+def witnesses(ruleset: RuleSet) -> set[SensorId]:
+    """Badge readers and gateways: whoever is asked about."""
+    found = {reader for each in ruleset.sensors.values() for reader in each.readers}
+    return found | {each.gateway for each in ruleset.sensors.values() if each.gateway}
+
+
+def guests(ruleset: RuleSet, shard: Shard, count: int) -> frozenset[SensorId]:
+    """Who speaks here and is at home elsewhere."""
+    return frozenset(each for each in witnesses(ruleset) if home(ruleset, each, count) != shard)
+
+
 class Routes:
     """Where each sensor speaks."""
 
@@ -47,10 +58,9 @@ class Routes:
         self.count = count
         self._ruleset = ruleset
         self._known: dict[SensorId, tuple[Shard, ...]] = {}
-        for watched in ruleset.sensors.values():
-            for witness in filter(None, [*watched.readers, watched.gateway]):
-                at_home = home(ruleset, witness, count)
-                self._known[witness] = (at_home, *(shard for shard in every_shard(count) if shard != at_home))
+        for witness in witnesses(ruleset):
+            at_home = home(ruleset, witness, count)
+            self._known[witness] = (at_home, *(shard for shard in every_shard(count) if shard != at_home))
 
     def of(self, sensor: SensorId) -> tuple[Shard, ...]:
         """Its home first: there its messages are counted."""

@@ -27,9 +27,9 @@ def verify(site: Path, data: Path | None, as_json: bool) -> int:
 
 def balance(site: Path, data: Path | None, as_json: bool) -> int:
     """Prints the sums of law 2; 1 if one does not close.  Raises ConfigurationError."""
-    if distributed(site):
+    if known := distributed(site):
         with opened(site, data) as engine:
-            found = books.of_store(engine)
+            found = books.of_store(engine, known)
     else:
         found = books.balance(existing(site, data, "capture.db"), existing(site, data, "contact.db"))
     for each in found.sums:

@@ -24,9 +24,9 @@ AGAIN_AFTER_S = (0.2, 0.2, 0.5, 1.0, 2.0)
 CLAIM = """
     INSERT INTO checkpoints (topic, part, topic_id, epoch, next, saved) VALUES (%s, %s, %s, 1, 0, now())
     ON CONFLICT (topic, part) DO UPDATE SET epoch = checkpoints.epoch + 1, saved = now()
-    RETURNING epoch, next, rules_hash, state, topic_id"""
+    RETURNING epoch, next, rules_hash, state, topic_id, tallies"""
 SAVE = """
-    UPDATE checkpoints SET next = %s, rules_hash = %s, state = %s, saved = now()
+    UPDATE checkpoints SET next = %s, rules_hash = %s, state = %s, tallies = %s, saved = now()
     WHERE topic = %s AND part = %s AND epoch = %s RETURNING 1"""
 RULES = "SELECT body FROM rule_sets WHERE hash = %s"
 BREACHES = """
@@ -68,8 +68,10 @@ class PostgresTables:
         assert row, "RETURNING always does"
         return Claim(*row)
 
-    async def save(self, number: int, epoch: int, following: int, rules_hash: str, state: bytes) -> bool:
-        return await self._run(SAVE, following, rules_hash, state, self._topic, number, epoch) is not None
+    async def save(
+        self, number: int, epoch: int, following: int, rules_hash: str, state: bytes, tallies: bytes
+    ) -> bool:
+        return await self._run(SAVE, following, rules_hash, state, tallies, self._topic, number, epoch) is not None
 
     async def rules(self, rules_hash: str) -> bytes | None:
         row = await self._run(RULES, rules_hash)

@@ -32,6 +32,7 @@ checkpoints = Table(
     Column("next", BigInteger, nullable=False),  # offset of the first record that is not applied
     Column("rules_hash", String, nullable=False, server_default=""),
     Column("state", LargeBinary),  # rules.engine.Engine.checkpoint; NULL = nothing is known yet
+    Column("tallies", LargeBinary),  # deploy.received.Tallies: the messages below `next`
     Column("saved", DateTime(timezone=True), nullable=False),  # moves every few seconds, also when nothing comes
 )
 

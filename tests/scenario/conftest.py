@@ -23,6 +23,6 @@ def airport(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Airport]
             audit.seal(connection)
             assert audit.verify(connection) is None
         files = tmp_path / "capture.db", tmp_path / "contact.db"
-        assert (balance.balance(*files) if is_one else balance.of_store(airport.store)).faults == []
+        assert (balance.balance(*files) if is_one else balance.of_store(airport.store, airport.site)).faults == []
     finally:
         airport.close()

@@ -122,10 +122,12 @@ class Books:
         self.while_claimed()
         return self.rows[number]
 
-    async def save(self, number: int, epoch: int, following: int, rules_hash: str, state: bytes) -> bool:
+    async def save(
+        self, number: int, epoch: int, following: int, rules_hash: str, state: bytes, tallies: bytes
+    ) -> bool:
         if self.rows[number].epoch != epoch:
             return False
-        self.rows[number] = Claim(epoch, following, rules_hash, state, self.rows[number].topic_id)
+        self.rows[number] = Claim(epoch, following, rules_hash, state, self.rows[number].topic_id, tallies)
         return True
 
     async def rules(self, rules_hash: str) -> bytes | None:

@@ -32,6 +32,7 @@ def _of_the_workers() -> None:
         sa.Column("next", sa.BigInteger(), nullable=False),
         sa.Column("rules_hash", sa.String(), server_default="", nullable=False),
         sa.Column("state", sa.LargeBinary(), nullable=True),
+        sa.Column("tallies", sa.LargeBinary(), nullable=True),
         sa.Column("saved", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("topic", "part"),
         postgresql_with={"fillfactor": 50, "autovacuum_vacuum_threshold": 20, "autovacuum_vacuum_scale_factor": 0},
