@@ -34,7 +34,7 @@ from vorab.errors import ConfigurationError, Malformed, TemporaryFailure
 from vorab.model import Command, Counts, Instant, Quarantined, Reading, Record, Replayed, RulesChanged
 from vorab.site import Site
 
-GATHER_S = 0.02  #: ordinary messages wait for others of their partition at the most; life safety never waits
+GATHER_S = 0.01  #: from one time that ordinary messages are sent to the next; life safety never waits
 GATHER = 500  #: messages, or …
 GATHER_BYTES = 1 << 20  #: … as many bytes of them, are sent at once
 MOST = 1_000  #: readings of a record
@@ -65,7 +65,8 @@ class Lane(Struct):
     readings: list[Reading] = []
     quarantined: list[Quarantined] = []
     packet_ids: list[int] = []
-    since: float | None = None  #: monotonic seconds: the first of those was heard
+    due: float | None = None  #: monotonic seconds: when those are to be sent
+    not_before: float = 0.0  #: monotonic seconds: the next ones
     messages: int = 0  #: of those
     bytes: int = 0
     counts: Counts = Counts()  #: of all that was heard
@@ -121,8 +122,8 @@ class Ingest:
         lane.readings += found.readings
         lane.quarantined += found.quarantined
         lane.packet_ids += [packet_id for _, _, flags, packet_id in publishes if flags & QOS]
-        if lane.since is None:
-            lane.since = monotonic
+        if lane.due is None:
+            lane.due = max(monotonic, lane.not_before)
         lane.messages += len(publishes)
         lane.bytes += size
         lane.held_messages += len(publishes)
@@ -133,15 +134,16 @@ class Ingest:
             self._send_lane(life_safety)
 
     def send_due(self, monotonic: float) -> None:
-        """What has been gathered for long enough is on its way."""
+        """What has been gathered for long enough is on its way; the first after a silence at once."""
         for life_safety, lane in self.lanes.items():
-            if lane.since is not None and monotonic - lane.since >= GATHER_S:
+            if lane.due is not None and monotonic >= lane.due:
                 self._send_lane(life_safety)
+                lane.not_before = monotonic + GATHER_S
 
     def wait_s(self, monotonic: float) -> float:
         """How long nothing will be due."""
-        begun = [lane.since for lane in self.lanes.values() if lane.since is not None]
-        return max(0.0, min(begun) + GATHER_S - monotonic) if begun else POLL_S
+        due = [lane.due for lane in self.lanes.values() if lane.due is not None]
+        return max(0.0, min(due) - monotonic) if due else POLL_S
 
     def ticks(self, *, life_safety: bool) -> bool:
         """Whether the lane's last `until` has arrived; while it has not, time stands still there."""
@@ -231,7 +233,7 @@ class Ingest:
         record = Record(self.ingest, self.run, lane.readings, until, [], life_safety, lane.quarantined, counts)
         load = Load(lane.packet_ids, lane.messages, lane.bytes)
         lane.readings, lane.quarantined, lane.packet_ids = [], [], []
-        lane.messages, lane.bytes, lane.since = 0, 0, None
+        lane.messages, lane.bytes, lane.due = 0, 0, None
         self._put(record, load, lane)
         return load
 
