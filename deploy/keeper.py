@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 from deploy.received import Tallies
 from rules.engine import Engine
 from rules.partition import Shard, guests, part
-from rules.ruleset import RuleSet, unpack
+from rules.ruleset import RuleSet, hash_of, unpack
 from vorab import crash, wire
 from vorab.errors import Corrupt, Newer, VorabError
 from vorab.model import Breach, Quarantined, Record, Replayed, RulesChanged, SensorId
@@ -22,6 +22,7 @@ CHECKPOINT_EVERY_S = 2.0
 UNHEARD_S = 2.0  #: what was not delivered for so long is read by a tick
 FAR_BEHIND = 1000  #: records; a delivery so far below our position is sent forward
 UNSTORED = 1000  #: breaches that may wait for PostgreSQL
+NO_RULES = hash_of(RuleSet())
 DEAF_AFTER = 8  #: ticks in a row that had to read what was not delivered; a leader's fail-over takes fewer
 
 log = logging.getLogger("vorab.worker")
@@ -239,6 +240,8 @@ class Keeper:
 
     async def _ruleset(self, number: int, rules_hash: str) -> RuleSet:
         """The rules of this partition.  Raises Corrupt when the set is not there."""
+        if rules_hash == NO_RULES:  # of a checkpoint that was saved before an ingest had named any
+            return RuleSet()
         if rules_hash not in self._rules:
             packed = await self._tables.rules(rules_hash)
             if packed is None:

@@ -580,6 +580,17 @@ def test_a_missing_rule_set_of_a_checkpoint_needs_a_person(world: World, clock: 
         world.deliver(2, world.another())
 
 
+def test_a_checkpoint_from_before_any_rules_is_gone_on_with(world: World, clock: Clock) -> None:
+    world.log.partitions[HERE].clear()
+    world.tick()
+    clock.at += 3
+    world.tick()
+    assert world.books.rows[HERE].rules_hash == hash_of(RuleSet())
+    world.log.add(*STORY)
+    world.deliver_all(world.another())
+    assert world.books.told == ALL
+
+
 def test_messages_that_nobody_understood_are_kept(world: World) -> None:
     message = Quarantined(7, b"zigbee2mqtt/cat", b"cat", "no JSON", instant(1))
     world.log.add(Record("main", Instant(1), quarantined=[message]))
