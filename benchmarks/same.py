@@ -30,6 +30,7 @@ from kafka import KafkaProducer  # type: ignore[import-untyped]
 from benchmarks import site as bench_site
 from benchmarks.cluster import init, servers
 from benchmarks.measure import table
+from deploy.broker import die_with_parent
 from deploy.capture import restored
 from deploy.log.kafka import topic_of
 from deploy.log.sqlite import Checkpoint, SqliteLog, open_reader
@@ -123,7 +124,9 @@ def on_one_machine(data: Path, records: Sequence[Record]) -> list[Breach]:
             value = wire.pack(record)
             file.write(len(value).to_bytes(4) + value)
     for kill in [*KILLS, None]:
-        with subprocess.Popen([sys.executable, "-m", "benchmarks.same", str(data)]) as process:
+        with subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.same", str(data)], preexec_fn=die_with_parent
+        ) as process:
             if kill is None:
                 if process.wait():
                     raise SystemExit("no figure: the host of one machine has failed")
@@ -218,7 +221,7 @@ class _Worker:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        self.process = subprocess.Popen(self._argv)
+        self.process = subprocess.Popen(self._argv, preexec_fn=die_with_parent)
 
     def kill(self) -> None:
         assert self.process
