@@ -18,7 +18,7 @@ from deploy import balance
 from deploy.balance import Balance
 from deploy.store import audit, inbox, outbox
 from deploy.store.apply import put_off, set_aside, take_again, undelivered, wake
-from deploy.store.breaches import Breaches, set_breach_aside
+from deploy.store.breaches import Breaches, set_row_aside
 from deploy.store.outbox import Message
 from deploy.store.postgres import is_away
 from deploy.store.prepared import Prepared
@@ -166,7 +166,7 @@ class Contact:
             tx = Transaction(connection, self._world, now, 0, careful=True)
             if owner is None:
                 tx.each(outbox.being_sent(tx), _take_over, _put_off_message)
-            tx.each(set_aside(tx), take_again, set_breach_aside)  # perhaps the cause is mended
+            tx.each(set_aside(tx), take_again, set_row_aside)  # perhaps the cause is mended
             connection.execute(_NO_PICTURE, {"before": now - (PICTURE_LOST if owner else 0)})
             tx.close()
 

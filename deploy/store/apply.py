@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, select, text, update
+from sqlalchemy import Row, bindparam, delete, func, select, text, update
 
 from deploy.store import outbox
 from deploy.store.message import VOICE, addressed, compose
@@ -86,13 +86,14 @@ def suppress(tx: Transaction, breach: Breach, reason: str) -> None:
     tx.note("breach set aside", breach.id, reason)
 
 
-def set_aside(tx: Transaction) -> list[Breach]:
-    """What could not be applied, in order."""
-    return [wire.unpack(body, EDGES) for (body,) in tx.connection.execute(_SET_ASIDE)]
+def set_aside(tx: Transaction) -> list[Row[Any]]:
+    """What could not be applied, perhaps not even read, in order: its id, its edge and its bytes."""
+    return list(tx.connection.execute(_SET_ASIDE))
 
 
-def take_again(tx: Transaction, breach: Breach) -> None:
-    """What was set aside is taken as if it came now."""
+def take_again(tx: Transaction, row: Any) -> None:
+    """What was set aside is taken as if it came now.  Raises Corrupt when it still cannot be read."""
+    breach = wire.unpack(row.body, EDGES)
     _is_taken(tx, breach.id, breach.number)
     take(tx, breach)
 
@@ -416,7 +417,7 @@ _WAITING = Prepared(select(breaches.c.body).where(*_OF_EDGE, breaches.c.state ==
 _NO_LONGER = delete(breaches).where(*_OF_EDGE)
 _TAKEN = update(breaches).where(*_OF_EDGE).values(state="applied")
 _SUPPRESSED = breaches.c.state == "suppressed"
-_SET_ASIDE = select(breaches.c.body).where(_SUPPRESSED).order_by(breaches.c.id, breaches.c.edge)
+_SET_ASIDE = select(breaches.c.id, breaches.c.edge, breaches.c.body).where(_SUPPRESSED).order_by(breaches.c.id, breaches.c.edge)
 _BEFORE = (
     breaches.c.id == bindparam("breach"),
     breaches.c.edge >= bindparam("first"),

@@ -94,7 +94,7 @@ class TableBreaches:
         rows = _NEW.run(tx.connection, {"limit": AT_ONCE}).fetchall()
         if rows:
             _APPLIED.many(tx.connection, [{"breach": row[0], "number": row[1]} for row in rows])
-            tx.each(rows, _take, _set_row_aside)
+            tx.each(rows, _take, set_row_aside)
 
     def taken(self) -> None:
         pass
@@ -109,7 +109,7 @@ def _take(tx: Transaction, row: Any) -> None:
     take(tx, wire.unpack(row[2], EDGES))
 
 
-def _set_row_aside(tx: Transaction, row: Any, reason: str) -> None:
+def set_row_aside(tx: Transaction, row: Any, reason: str) -> None:
     """Also one that cannot be read."""
     log.error("breach %s, edge %d is set aside: %s", row[0], row[1], reason)
     _SUPPRESSED.run(tx.connection, {"breach": row[0], "number": row[1], "state": "suppressed", "reason": reason})

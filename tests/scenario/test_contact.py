@@ -596,6 +596,20 @@ def test_law_7_a_breach_that_was_set_aside_is_taken_again_at_the_next_start(
     night.phone("ben").receives_sms("gate B12")
 
 
+def test_law_7_a_breach_that_nobody_can_read_keeps_no_process_from_starting(night: Night) -> None:
+    with night.store.begin() as connection:
+        state = "new" if night.of_workers else "suppressed"
+        unreadable = {"id": "door/b12/1", "edge": 0, "state": state, "at": NOON, "body": b"cat"}
+        connection.execute(breaches.insert(), unreadable)
+    night.passes(SECOND)
+    night.start()
+    night.finds(breach())
+    night.phone("ben").receives_sms("gate B12")
+    with night.reader.connect() as connection:
+        reason = connection.scalar(select(breaches.c.reason).where(breaches.c.state == "suppressed"))
+    assert str(reason).startswith("Corrupt: ")
+
+
 def test_an_edge_that_comes_too_early_waits_for_the_one_before_it(night: Night) -> None:
     night.finds(breach(number=1, edge=Edge.CLEARED))
     assert night.outbox() == []
