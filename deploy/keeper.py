@@ -303,7 +303,8 @@ class Keeper:
         """All records below `end` are applied; False = the partition was taken away meanwhile."""
         while part.next < end and self._parts.get(part.number) is part:
             self.alive = time.monotonic()
-            for offset, value in await self._log.read(part.number, part.next):
+            records = await self._log.read(part.number, part.next)
+            for offset, value in records:
                 if part.next == end or self._parts.get(part.number) is not part:
                     break
                 if offset != part.next:
@@ -312,6 +313,8 @@ class Keeper:
                         "gone: restore Kafka from its backup"
                     )
                 await self._apply(part, offset, value)
+            if records:
+                await self._save_when_due(part)  # who is killed on a long way does not begin it again
         return self._parts.get(part.number) is part
 
     async def _listen_ourselves(self, part: Part, end: int) -> None:

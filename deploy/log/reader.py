@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError  # type: ignore[im
 
 from vorab.errors import Corrupt
 
-ANSWER_WITHIN_S = 5.0
+ANSWER_WITHIN_S = 5.0  #: less than deploy.lane.HUNG_AFTER_S, as in deploy.log.postgres
 AGAIN_AFTER_S = 0.2
 FETCH_BYTES = 4 << 20  #: of one partition at once
 RECORDS = 500  #: at once
@@ -23,7 +23,7 @@ class TopicReader:
     """Of one topic.  Kafka is asked until it answers, except by `ends`."""
 
     def __init__(self, servers: Sequence[str], topic: str, waits: Callable[[], None]) -> None:
-        """`waits` is called each time it is Kafka that is waited for."""
+        """`waits` is called each time Kafka is asked for what must be known."""
         self._servers, self._topic, self._waits = list(servers), topic, waits
         self._place: tuple[int, int] | None = None  #: partition and offset from which the next fetch goes on
         self._told = False  #: that Kafka does not answer
@@ -91,11 +91,11 @@ class TopicReader:
 
     async def _answered(self, ask: Callable[[], Awaitable[T]]) -> T:
         while True:
+            self._waits()
             try:
                 answer = await asyncio.wait_for(ask(), ANSWER_WITHIN_S)
             except (KafkaError, TimeoutError) as error:
                 self._tell(error)
-                self._waits()
                 await asyncio.sleep(AGAIN_AFTER_S)
                 continue
             self._tell(None)

@@ -1,15 +1,19 @@
 """Workers on a real Kafka and a real PostgreSQL: whatever befalls them, nothing is lost, invented or different."""
 
+import asyncio
 import secrets
 import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from deploy import bare
 from deploy.log import topics
+from deploy.log.postgres import PostgresTables
+from deploy.store.store import open_store
 from tests.live.lanes import HASH, PARTITIONS, Lane, Worker, wait
 from vorab.errors import ConfigurationError
 
@@ -110,6 +114,21 @@ def test_a_rule_that_hangs_ends_the_process_with_70(lane: Lane) -> None:
     assert "neither a record nor a tick got through" in worker.said
     lane.worker()
     lane.is_decided()
+
+
+def test_who_begins_again_and_again_and_decides_nothing_is_seen_to_stand_still(store_url: str) -> None:
+    open_store(store_url).dispose()
+
+    async def claim() -> None:
+        tables = PostgresTables(store_url, "readings", lambda: None)
+        await tables.claim(0, "topic-1")
+        await tables.close()
+
+    asyncio.run(claim())
+    with psycopg.connect(store_url, autocommit=True) as store:
+        store.execute("UPDATE checkpoints SET saved = saved - interval '1 minute'")
+        asyncio.run(claim())
+        assert store.execute("SELECT epoch, saved < now() - interval '50 s' FROM checkpoints").fetchall() == [(2, True)]
 
 
 def test_poison_is_kept_and_passed_over(lane: Lane) -> None:

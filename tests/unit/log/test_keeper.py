@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import pytest
 from msgspec.structs import replace
 
-from deploy import keeper
+from deploy import keeper, lane
 from deploy.keeper import Claim, Keeper, Over
+from deploy.log import postgres, reader
 from rules.engine import Engine
 from rules.partition import Shard, home, part
 from rules.ruleset import Rule, RuleSet, Watched, hash_of, pack
@@ -362,6 +363,19 @@ def test_what_came_after_the_checkpoint_is_read_again(world: World, clock: Clock
     assert world.log.reads[0] == (HERE, 4)
 
 
+def test_a_long_way_is_saved_as_it_is_gone(world: World, clock: Clock) -> None:
+    world.deliver(0)
+
+    def hours_pass() -> None:
+        clock.at += 3
+        world.log.while_read = lambda: setattr(world.log, "first", 9)  # Kafka fails after two records
+
+    world.log.while_read = hours_pass
+    with pytest.raises(Corrupt, match="record 3 is gone"):
+        world.deliver(6)
+    assert world.books.rows[HERE].next == 3
+
+
 def test_a_checkpoint_beyond_the_log_needs_a_person(world: World) -> None:
     state = Engine(part(RULES, Shard(False, HERE), COUNT), HASH).checkpoint()
     world.books.rows[HERE] = Claim(1, 100, HASH, state, ID)
@@ -510,6 +524,11 @@ def test_a_tick_saves_what_is_idle(world: World, clock: Clock) -> None:
     clock.at += 3
     world.tick()
     assert world.books.rows[HERE].next == 7
+
+
+def test_who_waits_for_a_server_that_is_frozen_is_not_taken_for_hung() -> None:
+    assert postgres.ANSWER_WITHIN_S + lane.TICK_S < lane.HUNG_AFTER_S
+    assert reader.ANSWER_WITHIN_S + lane.TICK_S < lane.HUNG_AFTER_S
 
 
 def test_who_never_delivers_is_ended(world: World, clock: Clock) -> None:
