@@ -22,7 +22,9 @@ FOUR = b'{"battery":97,"humidity":44.5,"linkquality":120,"temperature":%d.%d}'  
 class Load:
     """`count` packets in one piece: climate sensors whose values mostly stay, and now and then pass a limit once."""
 
-    def __init__(self, count: int, seed: int, sensors: int = SENSORS, state: bytes = STATE) -> None:
+    def __init__(
+        self, count: int, seed: int, sensors: int = SENSORS, state: bytes = STATE, breaching: float = BREACHING
+    ) -> None:
         chance = random.Random(seed)
         tenths = [chance.randrange(180, 240) for _ in range(sensors)]
         warm = [False] * sensors
@@ -31,7 +33,7 @@ class Load:
         data = bytearray()
         for i in range(count):
             sensor = i % sensors
-            breaks = not warm[sensor] and i < count - sensors and chance.random() < BREACHING
+            breaks = not warm[sensor] and i < count - sensors and chance.random() < breaching
             self.breaches += breaks
             if chance.random() < CHANGED:
                 tenths[sensor] = chance.randrange(180, 240)

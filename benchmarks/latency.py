@@ -42,7 +42,7 @@ SENSORS = 1000
 RECIPIENTS = 8
 RATE = {"embedded": 10_000, "kafka": 5_000}
 SAMPLES, RECORD = 4, 250  #: readings of a message; messages of a record of the backlog
-BACKLOG = 2_500_000  #: messages
+BACKLOG, BREACHING = 2_500_000, 0.0002  #: messages, and the share that raises an alert: some 20 a second
 BEHIND = 1_000_000  #: readings that the ordinary lane lags at the least while life safety is measured
 SAVED_EVERY_S = 2.5  #: by a worker, at the least
 
@@ -225,7 +225,7 @@ def _life_safety(data: Path, log: KafkaLog, rate: int, seconds: float, backlog: 
         place.start("worker", "--life-safety")
         _await_decided(store, place.site, life_safety=True)
         if not backlog:
-            backlog += cluster.packed(place.site, Load(BACKLOG, 1, SENSORS, FOUR), RECORD)
+            backlog += cluster.packed(place.site, Load(BACKLOG, 1, SENSORS, FOUR, BREACHING), RECORD)
         with contextlib.closing(cluster.Producer(place.site)) as producer:
             producer.send(backlog)
         place.start("worker")
