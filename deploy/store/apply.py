@@ -417,7 +417,9 @@ _WAITING = Prepared(select(breaches.c.body).where(*_OF_EDGE, breaches.c.state ==
 _NO_LONGER = delete(breaches).where(*_OF_EDGE)
 _TAKEN = update(breaches).where(*_OF_EDGE).values(state="applied")
 _SUPPRESSED = breaches.c.state == "suppressed"
-_SET_ASIDE = select(breaches.c.id, breaches.c.edge, breaches.c.body).where(_SUPPRESSED).order_by(breaches.c.id, breaches.c.edge)
+_SET_ASIDE = (
+    select(breaches.c.id, breaches.c.edge, breaches.c.body).where(_SUPPRESSED).order_by(breaches.c.id, breaches.c.edge)
+)
 _BEFORE = (
     breaches.c.id == bindparam("breach"),
     breaches.c.edge >= bindparam("first"),

@@ -30,6 +30,7 @@ READER = {"default_transaction_isolation": "repeatable read", "default_transacti
 #: Whoever is gone without a word is noticed by the other side within about ten seconds.
 SERVER_NOTICES = {"tcp_keepalives_idle": "5", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "3"}
 WE_NOTICE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
+TOO_MUCH = "54"  #: class of error codes: a value is longer than an index can hold; the driver calls that operational
 BACK_OFF_S = (0.2, 0.5, 1.0, 2.0)
 LISTEN_S = 1.0  #: a connection that is only listened to is tried this often
 
@@ -106,7 +107,10 @@ def address(url: str) -> str:
 
 def is_away(error: BaseException) -> bool:
     """Whether the store itself does not answer, and nothing is wrong with what was asked of it."""
-    return isinstance(error, OperationalError) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+    if not isinstance(error, DBAPIError):
+        return False
+    is_too_much = str(getattr(error.orig, "sqlstate", "")).startswith(TOO_MUCH)
+    return error.connection_invalidated or (isinstance(error, OperationalError) and not is_too_much)
 
 
 def patiently(do: Callable[[], T], where: Path | str, stopped: Callable[[], bool] = lambda: False) -> T | None:

@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 import pytest
+from psycopg.errors import ProgramLimitExceeded
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from deploy.store.postgres import address, is_away, patiently
@@ -68,7 +69,8 @@ def test_it_is_tried_until_it_answers_and_told_once_for_each_cause(
 
 def test_what_is_wrong_with_a_statement_or_with_a_file_is_not_tried_again() -> None:
     wrong = IntegrityError("INSERT", None, ValueError("no"))
-    assert (is_away(away()), is_away(wrong), is_away(ValueError("cat"))) == (True, False, False)
+    too_long = OperationalError("INSERT", None, ProgramLimitExceeded("index row size 6024 exceeds 2704"))
+    assert (is_away(away()), is_away(wrong), is_away(too_long), is_away(ValueError("cat"))) == (True, *[False] * 3)
 
     def fails() -> None:
         raise wrong
