@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 
 from benchmarks.measure import percentile, table
 from deploy.contact import RESERVED, SENDERS
+from deploy.ingest import GATHER, GATHER_S
+from deploy.keeper import CHECKPOINT_EVERY_S
 from deploy.store.transaction import AT_ONCE
 from notifiers.limits import allowed_at
 from vorab.model import HOUR, MINUTE, SECOND, Instant, Span
@@ -47,7 +49,7 @@ COSTS = {
     "checkpoint_us": Cost(3.4, "µs CPU a sensor in a worker's checkpoint, three rules", "benchmarks costs"),
     "save_us": Cost(6.4, "µs a sensor until PostgreSQL has it", "benchmarks costs"),
     "save_bytes": Cost(29, "bytes a sensor in PostgreSQL's write-ahead log", "benchmarks costs"),
-    "checkpoint_s": Cost(2, "s from one checkpoint to the next", "deploy/keeper.py"),
+    "checkpoint_s": Cost(CHECKPOINT_EVERY_S, "s from one checkpoint to the next", "deploy/keeper.py"),
     "sqlite_bytes": Cost(195, "bytes a message in capture.db, few in a record", "benchmarks costs"),
     "record_bytes": Cost(182, "bytes of a record in Kafka, besides …", "benchmarks costs"),
     "kafka_bytes": Cost(22, "… bytes of each message in it (zstd)", "benchmarks costs"),
@@ -58,7 +60,7 @@ COSTS = {
     "incident_bytes": Cost(27_400, "bytes of an incident in PostgreSQL, with its indexes", "benchmarks costs"),
     "incident_rows": Cost(31, "rows of an incident in PostgreSQL", "benchmarks costs"),
     "incident_messages": Cost(2.3, "messages of an incident that the first one asked takes", "benchmarks costs"),
-    "decide_ms": Cost(17, "ms a new incident, its message and the answer to it: one at a time", "benchmarks costs"),
+    "decide_ms": Cost(8, "ms a new incident, its message and the answer to it: one at a time", "benchmarks costs"),
     "begin_ms": Cost(2, "ms a transaction, besides", "benchmarks costs"),
     "call_ms": Cost(100, "ms until a provider has answered", "guess"),
     "number_per_s": Cost(1, "text messages a second of one ordinary number", "provider's documentation"),
@@ -66,8 +68,8 @@ COSTS = {
     "fast_per_s": Cost(100, "text messages a second of the fastest kind of sender", "provider's documentation"),
     "disk_gb": Cost(1_000, "GB for data on one machine", "guess"),
     "retain_days": Cost(30, "days that the log is kept", "the site file's own default"),
-    "gather_ms": Cost(20, "ms for which an ingest gathers messages, …", "deploy/ingest.py"),
-    "gather": Cost(500, "… or until it has so many", "deploy/ingest.py"),
+    "gather_ms": Cost(GATHER_S * 1e3, "ms for which an ingest gathers messages, …", "deploy/ingest.py"),
+    "gather": Cost(GATHER, "… or until it has so many", "deploy/ingest.py"),
     "desk_per_h": Cost(6, "alarms an hour that one operator can handle", "ISA-18.2, EEMUA 191"),
 }
 
