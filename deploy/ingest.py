@@ -6,6 +6,7 @@ acknowledged.  `main_of` is the process, one for each broker of the site.
 
 import gc
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -41,6 +42,7 @@ MOST = 1_000  #: readings of a record
 RECORD_BYTES = 1 << 20  #: of a record with more than one message
 WINDOW = 2_000  #: messages of a lane that are not acknowledged: twice the shipped broker's, half of normalise.RECENT
 HELD_BYTES = 16 << 20  #: of MQTT, of a lane: of both 32 MB
+ANNOUNCED_WITHIN_S = 5.0  #: the site's rules; else PostgreSQL is away, and sensors are heard for those that decide now
 SLOW_S = 5.0  #: Kafka has acknowledged nothing for so long: that is told
 CLOSE_WITHIN_S = 5.0
 BACK_OFF_S = (0.5, 1.0, 2.0, 5.0)
@@ -287,7 +289,8 @@ class Host:
         self.ingest = Ingest(site, ingest, self.clock.now(), tail, self.producer.send)
         self.orders = Orders(site, ingest, self._wake)
         self._announced = self.ingest.knows_rules()
-        self._begun = not tail.is_empty  #: the first rules stand before the first reading
+        #: What is heard is meant for the site's own rules: the state of a new sensor comes but once.
+        self._hears_at = math.inf if tail.is_empty else time.monotonic() + ANNOUNCED_WITHIN_S
         self._looked_at = 0.0
         self._arrived_at = time.monotonic()  #: nothing was on its way, or something arrived
         self._slow = False
@@ -296,7 +299,7 @@ class Host:
     def turn(self) -> None:
         """Waits for the sensors, for Kafka, for what is due, or a look around, and deals with it."""
         monotonic, now = time.monotonic(), self.clock.now()
-        if self._begun:
+        if self._announced or monotonic >= self._hears_at:
             self._listen(monotonic, now)
         else:
             self.bell.wait(POLL_S)
@@ -373,7 +376,7 @@ class Host:
     def _obey(self) -> None:
         """What the thread that speaks with PostgreSQL has brought."""
         if not self._announced and self.orders.decided is not None:
-            self._announced = self._begun = True
+            self._announced = True
             self.ingest.change_rules(self.orders.decided)
         while self.orders.waiting:
             self.ingest.quarantine_again(self.orders.waiting.popleft())

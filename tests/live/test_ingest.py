@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from benchmarks.load import Publisher
 from deploy import bare, runtime
-from deploy.ingest import HELD_BYTES, Host, begin, main_of
+from deploy.ingest import ANNOUNCED_WITHIN_S, HELD_BYTES, Host, begin, main_of
 from deploy.log.kafka import topic_of
 from deploy.run import STOP_WITHIN_S
 from deploy.store.store import open_store
@@ -215,6 +215,27 @@ def test_the_rules_stand_in_every_partition_before_anything_else_and_are_stored(
     for records in written(of).values():
         told = [command for record in records for command in record.commands]
         assert told == [RulesChanged(of.rules_hash), RulesChanged(changed.rules_hash)]
+
+
+def test_who_comes_with_other_rules_tells_them_before_he_hears_anything(
+    of: Site, data: Path, running: Running, publisher: Publisher
+) -> None:
+    """Else the state that a broker keeps of a new sensor would come to rules that do not know it, and never again."""
+    running.close()
+    changed = replace(of, rules=pack(RuleSet([], {})), rules_hash=hash_of(RuleSet([], {})))
+    publisher.send([room(1, 20)])
+    deaf = Running(replace(changed, store="postgresql://vorab:secret@127.0.0.1:1/vorab"), data)
+    deaf.turns(ANNOUNCED_WITHIN_S - 2)
+    assert deaf.host.sessions[False].connections == 0
+    deaf.host.close()
+
+    Running(changed, data).until_drained().close()
+    [told] = [
+        [bool(record.commands) for record in records if record.commands or record.readings][1:]
+        for records in written(of).values()
+        if any(record.readings for record in records)
+    ]
+    assert told == [True, False]
 
 
 def test_time_goes_on_in_every_partition_when_nothing_comes(of: Site, running: Running) -> None:
