@@ -424,7 +424,7 @@ PHRASES: tuple[Three, ...] = (
         "desk : personne dans l'annuaire n'a de poste de ce nom",
     ),
     ("not an answer of this page", "keine Antwort dieser Seite", "pas une réponse de cette page"),
-    ("the store does not answer: {}", "der Speicher antwortet nicht: {}", "la base ne répond pas : {}"),
+    ("the store does not answer", "der Speicher antwortet nicht", "la base ne répond pas"),
     # why a message did not arrive
     ("expired before it could be sent", "abgelaufen, bevor sie gesendet werden konnte", "expiré avant l'envoi"),
     ("expired", "abgelaufen", "expiré"),

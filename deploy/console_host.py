@@ -230,12 +230,13 @@ class StoreInbox:
 
 @contextlib.contextmanager
 def _translated() -> Iterator[None]:
+    """Where the store is, and why it does not answer, is for the log: also strangers read what the page says."""
     try:
         yield
     except DBAPIError as error:
         if not is_away(error):
             raise
-        raise TemporaryFailure(f"the store does not answer: {error.orig}", 1.0) from None
+        raise TemporaryFailure("the store does not answer", 1.0) from None
 
 
 @contextlib.contextmanager

@@ -210,13 +210,18 @@ class Listener:
         self._thread.join()
 
     def _run(self) -> None:
-        psycopg = _driver()
+        psycopg, told = _driver(), ""
         while not self._stopped.is_set():
             try:
                 with connect(self._url, {}, autocommit=True) as connection:
+                    told = ""
                     self._listen(connection)
-            except psycopg.Error:
-                self._wake()  # whoever writes finds out, and says so
+            except psycopg.Error as error:
+                cause = " ".join(str(error).split())
+                if cause != told:
+                    log.warning("no bell of the store %s is heard for now: %s", address(self._url), cause)
+                told = cause
+                self._wake()
                 self._stopped.wait(BACK_OFF_S[-1] / 2)
 
     def _listen(self, connection: Any) -> None:

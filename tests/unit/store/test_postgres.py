@@ -3,13 +3,19 @@
 import logging
 from pathlib import Path
 
+import psycopg
 import pytest
 from psycopg.errors import ProgramLimitExceeded
+from sqlalchemy import create_engine
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from console.words import Words
+from deploy.console_host import StoreReader
 from deploy.store.postgres import address, is_away, patiently
 from deploy.store.store import open_store
-from vorab.errors import ConfigurationError
+from tests.small_site import rung, small_site
+from vorab.errors import ConfigurationError, TemporaryFailure
+from workflows.directory.stub import SiteDirectory
 
 URL = "postgresql://vorab:s3cr3t@db.example:5433/vorab"
 
@@ -65,6 +71,18 @@ def test_it_is_tried_until_it_answers_and_told_once_for_each_cause(
         assert patiently(answers_at_last, URL) == "here"
     assert [line.rpartition(": ")[2] for line in caplog.messages[:-1]] == ["refused", "starting up"]
     assert caplog.messages[-1] == "the store db.example:5433/vorab answers again"
+
+
+def test_who_asks_the_console_is_not_told_where_the_store_is() -> None:
+    def refuses() -> object:
+        raise psycopg.OperationalError('server at "10.0.0.5" failed: no password for user "vorab"')
+
+    site = small_site([rung(1)])
+    directory = SiteDirectory(site)
+    with pytest.raises(TemporaryFailure) as raised:
+        StoreReader(create_engine("postgresql+psycopg://", creator=refuses), directory).position()
+    assert str(raised.value) == "the store does not answer"
+    assert Words("de", site, directory).phrase(str(raised.value)) == "der Speicher antwortet nicht"
 
 
 def test_what_is_wrong_with_a_statement_or_with_a_file_is_not_tried_again() -> None:
