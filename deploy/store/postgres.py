@@ -189,7 +189,8 @@ class Listener:
     """A connection of its own, on a thread: wakes its process when others commit, and shows them that it is alive.
 
     `owner` names the process, for as long as that connection lives: the server lets go of the name's lock when the
-    process is gone.  After a lost connection it has another name.
+    process is gone.  After a lost connection it has another name, and none meanwhile: what it claims then is its own
+    until the lease ends, and not at once that of whoever finds the lock free.
     """
 
     def __init__(self, url: str, name: str, wake: Callable[[], None]) -> None:
@@ -202,7 +203,7 @@ class Listener:
         self._connected.wait(CONNECT_WITHIN_S)
 
     def owner(self) -> int | None:
-        """None = never connected yet."""
+        """None = not connected."""
         return self._owner
 
     def close(self) -> None:
@@ -217,6 +218,7 @@ class Listener:
                     told = ""
                     self._listen(connection)
             except psycopg.Error as error:
+                self._owner = None
                 cause = " ".join(str(error).split())
                 if cause != told:
                     log.warning("no bell of the store %s is heard for now: %s", address(self._url), cause)

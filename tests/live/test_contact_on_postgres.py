@@ -20,6 +20,7 @@ from deploy.contact import Contact
 from deploy.run import DEMO_ACCOUNT
 from deploy.store import postgres
 from deploy.store.breaches import TableBreaches
+from deploy.store.postgres import Listener
 from deploy.store.store import open_store
 from deploy.store.tables import breaches, outbox
 from notifiers.text import Texts
@@ -302,6 +303,17 @@ def test_postgresql_may_go_away_and_come_back_while_contact_runs(
     password = str(psycopg.conninfo.conninfo_to_dict(store_url)["password"])
     assert password
     assert password not in process.said
+
+
+def test_who_lost_his_connection_has_no_name_until_he_has_another(postgres: bare.Postgres, store_url: str) -> None:
+    listener = Listener(store_url, "contact", lambda: None)
+    first = listener.owner()
+    assert first is not None
+    postgres.kill()
+    within(10, lambda: listener.owner() is None, "no name")
+    postgres.restart()
+    within(20, lambda: listener.owner() not in (None, first), "another name")
+    listener.close()
 
 
 def test_postgresql_that_is_not_there_yet_is_waited_for(street: Street, postgres: bare.Postgres) -> None:
