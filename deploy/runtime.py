@@ -40,7 +40,10 @@ def read(data: Path) -> Runtime:
     try:
         return msgspec.json.decode((data / "runtime.json").read_bytes(), type=Runtime)
     except FileNotFoundError:
-        raise ConfigurationError(f"{data}: nothing runs here; start it with: python -m vorab run SITE") from None
+        raise ConfigurationError(
+            f"{data}: nothing runs here; start it with: python -m vorab run SITE; or, where contact and console are"
+            f" started by something else: python -m deploy.prepare {data}"
+        ) from None
 
 
 def store_of(site: Site, data: Path) -> Path | str:
