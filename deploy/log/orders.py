@@ -15,13 +15,15 @@ from msgspec import Struct
 
 from deploy.commands import Again, understood
 from deploy.log.kafka import topic_of
-from deploy.log.postgres import CONNECT_WITHIN_S, address, cause
+from deploy.log.postgres import cause
+from deploy.store.postgres import address, connect
 from rules.partition import Shard, every_shard
 from vorab.model import Instant, PersonId, Quarantined
 from vorab.site import Site
 
 LOOK_EVERY_S = 1.0
 ROWS = 200  #: quarantined messages of one record
+ON_DISK = {"synchronous_commit": "on"}  #: a rule set is there before Kafka names it, whatever the server's settings say
 
 STORE_RULES = "INSERT INTO rule_sets (hash, body) VALUES (%s, %s) ON CONFLICT DO NOTHING"
 CHECKPOINTS = "SELECT topic, part, next, rules_hash FROM checkpoints WHERE topic = ANY(%s)"
@@ -69,7 +71,7 @@ class Orders:
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                with contextlib.closing(_connect(self._site.store)) as database:
+                with contextlib.closing(connect(self._site.store, ON_DISK, autocommit=True)) as database:
                     self._serve(database)
             except psycopg.Error as error:
                 self._tell(error)
@@ -136,9 +138,3 @@ class Orders:
             query, (self._ingest, after, again.numbers, again.numbers, ROWS)
         ).fetchall()
         return found
-
-
-def _connect(url: str) -> psycopg.Connection[Any]:
-    """One that is gone without a word is noticed within some ten seconds."""
-    notices: dict[str, Any] = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
-    return psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_WITHIN_S, tcp_user_timeout=10_000, **notices)
