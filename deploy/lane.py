@@ -143,7 +143,7 @@ class Host:
                     raise ConfigurationError(f"topic {self._lane.topic} was deleted and made again under this worker")
             except TemporaryFailure:
                 continue
-            except ConfigurationError as error:
+            except Exception as error:  # also what must not happen: nobody would watch any more
                 end(error)
 
 
