@@ -21,7 +21,7 @@ from benchmarks.measure import percentile, table
 from deploy.contact import RESERVED, SENDERS
 from deploy.ingest import GATHER, GATHER_S
 from deploy.keeper import CHECKPOINT_EVERY_S
-from deploy.store.transaction import AT_ONCE
+from deploy.store.breaches import IN_A_TURN
 from notifiers.limits import allowed_at
 from vorab.model import HOUR, MINUTE, SECOND, Instant, Span
 
@@ -262,7 +262,7 @@ def decided(breaches: Sequence[Item]) -> list[tuple[Item, float]]:
         while at < len(breaches) and breaches[at].at <= now:
             waiting[breaches[at].vital].append(breaches[at])
             at += 1
-        batch = [lane.popleft() for lane in waiting.values() for _ in range(min(AT_ONCE, len(lane)))]
+        batch = [lane.popleft() for lane in waiting.values() for _ in range(min(IN_A_TURN, len(lane)))]
         if not batch:
             now = breaches[at].at
             continue

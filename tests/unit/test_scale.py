@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from benchmarks import scale
 from benchmarks.scale import LIMITS, MEANS, ONE, STORMS, TEN, Item, Load, Means, Storm
 from deploy.contact import RESERVED, SENDERS
-from deploy.store.transaction import AT_ONCE
+from deploy.store.breaches import IN_A_TURN
 from vorab.model import SECOND
 
 law = settings(derandomize=True, deadline=None, max_examples=40)
-TRANSACTION_S = (scale.cost("begin_ms") + 2 * AT_ONCE * scale.cost("decide_ms")) / 1e3  #: the longest
+TRANSACTION_S = (scale.cost("begin_ms") + 2 * IN_A_TURN * scale.cost("decide_ms")) / 1e3  #: the longest
 CALL_S = scale.cost("call_ms") / 1e3
 
 items = st.lists(st.builds(Item, st.floats(0, 60), st.booleans(), st.integers(0, 3)), max_size=120).map(sorted)
@@ -37,7 +37,7 @@ def test_what_is_not_urgent_makes_no_decision_of_life_safety_later_than_by_two_t
     vital = [one for one in breaches if one.vital]
     alone = [at for _, at in scale.decided(vital)]
     together = [at for one, at in scale.decided(breaches) if one.vital]
-    behind = max(0, len(vital) - 1) // AT_ONCE + 2  # its own kind may fill some transactions more
+    behind = max(0, len(vital) - 1) // IN_A_TURN + 2  # its own kind may fill some transactions more
     assert all(late <= early + behind * TRANSACTION_S for early, late in zip(alone, together, strict=True))
 
 
