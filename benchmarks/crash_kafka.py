@@ -3,16 +3,18 @@
 1,000 readings a second, 5 % of them breaching, every tenth of those in the lane of life safety; each breach is another
 sensor, whose name is in the text.  Killed are ingest, workers, contacts, PostgreSQL and the only broker; each comes
 back at once, as its supervisor would start it.  Afterwards every reading that Mosquitto acknowledged to its publisher
-is in Kafka, and every breaching one was shown by a handset.
+is in Kafka, and every breaching one was shown by a handset.  When a site has used up its sensors, a fresh one follows.
 Goal: lost 0; duplicates only where the product lists them, in the provider's window; work in flight in at least 80 % of
 the kills.
 """
 
+import contextlib
 import itertools
 import random
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,10 +22,10 @@ from benchmarks.flow import BREACH_EVERY, Flow, await_shown, named, sums
 from benchmarks.machines import CONTACTS, RECIPIENTS, WORKERS, Ledger, Machines, running, slow
 
 RATE = 1000
-PARTITIONS = 8
+PARTITIONS = 4
 PROVIDER_TAKES_S = 0.1  #: at more, one contact alone would fall behind: it has six senders for what is not urgent
 VITAL_EVERY = 10  #: of the breaches
-SECONDS, SECONDS_A_KILL = 60, 10  #: room for so many subjects
+SECONDS = 600  #: of one site
 #: Breaches that no handset has shown yet: with more of them the next kill waits, for so long at the most.
 BACKLOG, BACKLOG_WITHIN_S = 1000, 60.0
 DOWN_S = 2.0  #: at the most, before PostgreSQL or the broker is started again
@@ -44,7 +46,7 @@ WHERE = {
     "postgres": [RANDOM],
     "broker": [RANDOM],
 }
-#: The processes of a part, killed in turn.
+#: The processes of a part, killed in turn; PostgreSQL and the broker are one each.
 PROCESSES = {"ingest": ("ingest",), "worker": (*WORKERS, "life-safety"), "contact": CONTACTS}
 
 
@@ -55,20 +57,59 @@ class Kill(NamedTuple):
     in_flight: bool | None  #: work of the killed one; None = the log will tell
 
 
+class Outcome(NamedTuple):
+    """Of one site."""
+
+    kills: list[str]  #: the part of each
+    in_flight: int  #: kills
+    figures: dict[str, float]
+    ended: Counter[str]
+
+
 def crash(data: Path, kills: int, rate: int, chance: random.Random) -> dict[str, Any]:
     """The figures, `kills` by part.  Raises SystemExit when there are none."""
-    rounds = -(-(SECONDS + kills * SECONDS_A_KILL) * rate // BREACH_EVERY // RECIPIENTS)
+    plan = itertools.islice(schedule(), kills)
+    outcomes: list[Outcome] = []
+    while (left := kills - sum(len(one.kills) for one in outcomes)) > 0:
+        folder = data / f"site-{len(outcomes) + 1}"
+        folder.mkdir()
+        outcomes.append(_one_site(folder, plan, rate, chance))
+        print(f"site {len(outcomes)}: {outcomes[-1]}; {left} kills were to be done", file=sys.stderr)
+        if not outcomes[-1].kills:
+            raise SystemExit("a site has used up its sensors before anything could be killed: no figure")
+    figures: dict[str, Any] = {"kills": dict(Counter(part for one in outcomes for part in one.kills))}
+    for one in outcomes:
+        for name, value in one.figures.items():
+            figures[name] = figures.get(name, 0) + value
+    figures["in_flight_share"] = round(sum(one.in_flight for one in outcomes) / kills, 3)
+    figures["ended_by_themselves"] = dict(sum((one.ended for one in outcomes), Counter()))
+    return figures
+
+
+def schedule() -> Iterator[tuple[str, str, str]]:
+    """Without end: the part, its process, and where it is killed."""
+    wheres = {part: itertools.cycle(places) for part, places in WHERE.items()}
+    processes = {part: itertools.cycle(PROCESSES.get(part, (part,))) for part in WHERE}
+    for part in itertools.cycle(TURNS):
+        yield part, next(processes[part]), next(wheres[part])
+
+
+def _one_site(data: Path, plan: Iterator[tuple[str, str, str]], rate: int, chance: random.Random) -> Outcome:
+    """Killed as planned, until there is nothing more to kill or to say."""
+    turns = -(-SECONDS * rate // BREACH_EVERY // RECIPIENTS)
     everybody = range(1, RECIPIENTS + 1)
-    warm = {f"warm-{person}-{{0..{rounds - 1}}}": f"z{person}" for person in everybody}
-    vital = {f"vital-{person}-{{0..{rounds // VITAL_EVERY}}}": f"z{person}" for person in everybody}
-    names = [_subject(person, turn) for turn in range(rounds) for person in everybody]
-    with running(data, alerting=warm, vital=vital, partitions=PARTITIONS) as machines:
+    warm = {f"warm-{person}-{{0..{turns - 1}}}": f"z{person}" for person in everybody}
+    vital = {f"vital-{person}-{{0..{turns // VITAL_EVERY}}}": f"z{person}" for person in everybody}
+    names = [_subject(person, turn) for turn in range(turns) for person in everybody]
+    with (
+        running(data, alerting=warm, vital=vital, partitions=PARTITIONS) as machines,
+        contextlib.closing(Ledger(machines.site)) as ledger,
+    ):
         slow(machines.world, PROVIDER_TAKES_S)
-        ledger = Ledger(machines.site)
         ledger.start()
         flow = Flow(machines.mosquitto.port, rate, names)
         flow.start()
-        done = _kills(machines, kills, chance, flow, ledger)
+        done = _kills(machines, plan, chance, flow, ledger)
         flow.stop.set()
         flow.join()
         if flow.fault:
@@ -77,14 +118,10 @@ def crash(data: Path, kills: int, rate: int, chance: random.Random) -> dict[str,
         shown = await_shown(lambda: {"sms": named(list(machines.world.ledger), "sms")}, expected)
         lost_readings = ledger.await_all(flow.acknowledged)
         listed = {row[0] for row in machines.ask(LISTED)}
-        ledger.close()
-    in_flight = [_was_in_flight(kill, ledger) for kill in done]
-    figures: dict[str, Any] = {"kills": dict(Counter(kill.part for kill in done))}
-    figures |= {"readings": flow.acknowledged, "breaches": len(expected)}
+    figures: dict[str, float] = {"readings": flow.acknowledged, "breaches": len(expected)}
     figures |= sums(expected, shown, len(lost_readings), listed)
-    figures["in_flight_share"] = round(sum(in_flight) / max(len(done), 1), 3)
-    figures["ended_by_themselves"] = dict(machines.ended)
-    return figures
+    in_flight = sum(_was_in_flight(kill, ledger) for kill in done)
+    return Outcome([kill.part for kill in done], in_flight, figures, machines.ended)
 
 
 def is_good(figures: dict[str, Any], kills: int) -> bool:
@@ -104,33 +141,33 @@ LISTED = "SELECT subject FROM outbox JOIN incidents ON incidents.id = outbox.inc
 POSITIONS = "SELECT topic, part, next FROM checkpoints"
 
 
-def _kills(machines: Machines, count: int, chance: random.Random, flow: Flow, ledger: Ledger) -> list[Kill]:
-    wheres = {part: itertools.cycle(places) for part, places in WHERE.items()}
-    processes = {part: itertools.cycle(names) for part, names in PROCESSES.items()}
+def _kills(
+    machines: Machines, plan: Iterator[tuple[str, str, str]], chance: random.Random, flow: Flow, ledger: Ledger
+) -> list[Kill]:
+    """While messages flow."""
     done: list[Kill] = []
-    for number, part in enumerate(itertools.islice(itertools.cycle(TURNS), count), 1):
+    while True:
         machines.wait(1.5 + chance.random() * 2.5)
         _await_backlog(machines, flow)
-        if not flow.is_alive():
-            raise SystemExit(f"the flow ended before kill {number}: no figure {flow.fault}")
-        where = next(wheres[part])
-        name = next(processes[part]) if part in processes else part
-        if part in processes:
-            done.append(_kill_process(machines, name, where, chance, flow, ledger))
+        if not flow.is_alive() or (following := next(plan, None)) is None:
+            return done
+        part, name, where = following
+        if part in PROCESSES:
+            done.append(_kill_process(machines, part, name, where, chance, flow, ledger))
         else:
             done.append(_kill_server(machines, part, chance, flow))
-        print(f"kill {number} of {count}: {name} at {where}; not shown {_unshown(machines, flow)}", file=sys.stderr)
-    return done
+        print(f"{len(done)}: {name} killed at {where}; not shown {_unshown(machines, flow)}", file=sys.stderr)
 
 
-def _kill_process(machines: Machines, name: str, where: str, chance: random.Random, flow: Flow, ledger: Ledger) -> Kill:
+def _kill_process(
+    machines: Machines, kind: str, name: str, where: str, chance: random.Random, flow: Flow, ledger: Ledger
+) -> Kill:
     part = machines.parts[name]
     if where == RANDOM:
         part.kill()
     else:
         part.die(where, chance.randrange(3, 15))
     at_ms, acknowledged = time.time_ns() // 1_000_000, flow.acknowledged
-    kind = part.name.partition("-")[0] if name != "life-safety" else "worker"
     in_flight = None
     if kind == "contact":
         in_hand = machines.in_hand()

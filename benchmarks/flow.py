@@ -40,6 +40,12 @@ class Flow(threading.Thread):
         return topic_of(name), state(28.5 if warm else 21.5, number)
 
     def run(self) -> None:
+        try:
+            self._publish()
+        except OSError as error:
+            self.fault = f"{error}: no figure"
+
+    def _publish(self) -> None:
         publisher = Publisher(self.port, "flow")
         start = time.monotonic()
         while not self.stop.is_set() and self.sent // BREACH_EVERY < len(self.subjects) - 1:
