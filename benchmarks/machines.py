@@ -33,7 +33,6 @@ from vorab import wire
 from vorab.model import Record
 from vorab.site import KafkaLog, Site
 from vorab.testing.phones import Fault, PhoneWorld, serve
-from vorab.testing.phones.server import Server
 
 RECIPIENTS = 200
 READY_WITHIN_S = 120.0
@@ -218,8 +217,10 @@ def running(
     data: Path, *, alerting: dict[str, str], vital: dict[str, str], partitions: int, brokers: int = 1
 ) -> Iterator[Machines]:
     """All that the site needs, started in an empty folder and ready; stopped in the end."""
-    provider_port = free_port(24000)
     with contextlib.ExitStack() as stack:
+        world = PhoneWorld(Wall(), DEMO_ACCOUNT, "0" * 32)
+        provider = serve(world)
+        stack.callback(provider.stop)
         kafka, postgres = bare.Kafka(data / "kafka", brokers, fast=True), bare.Postgres(data / "postgres")
         stack.callback(kafka.stop)
         kafka.start()
@@ -232,14 +233,11 @@ def running(
             alerting=alerting | {READY[0]: "z1"},
             vital=vital | {READY[1]: "z1"},
             recipients=RECIPIENTS,
-            base_url=f"http://127.0.0.1:{provider_port}",
+            base_url=provider.url,
             log=KafkaLog(kafka.servers, partitions),
         )
         cluster.init(data / "site")
         site = load(data / "site")
-        world = PhoneWorld(Wall(), DEMO_ACCOUNT, "0" * 32)
-        server: Server = serve(world, "127.0.0.1", provider_port)
-        stack.callback(server.stop)
         mosquitto = broker.start(site, data)
         stack.callback(mosquitto.stop)
         found = runtime.Runtime(mosquitto.host, mosquitto.port, free_port(28080))
