@@ -366,7 +366,7 @@ def test_while_mosquitto_is_away_time_stands_still_and_nothing_is_lost(
     running.until_drained()
     publisher = Publisher(mosquitto.port, "after")
     publisher.send([room(3, 20)])
-    running.until(lambda: running.gathers)
+    running.until(lambda: running.host.ingest.lanes[False].counts.received > 0)
     running.until_settled()
     publisher.close()
     assert values(readings(of)) == [2000]
