@@ -53,7 +53,8 @@ class Flow(threading.Thread):
             if wanted > self.sent:
                 publisher.send([self.message(n) for n in range(self.sent, wanted)])
                 self.sent = wanted
-            self.acknowledged = publisher.collect(0.002)
+            time.sleep(0.01)
+            self.acknowledged = publisher.collect()
         deadline = time.monotonic() + 30
         while self.acknowledged < self.sent and time.monotonic() < deadline:
             self.acknowledged = publisher.collect(0.1)

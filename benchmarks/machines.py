@@ -221,7 +221,7 @@ def running(
         world = PhoneWorld(Wall(), DEMO_ACCOUNT, "0" * 32)
         provider = serve(world)
         stack.callback(provider.stop)
-        kafka, postgres = bare.Kafka(data / "kafka", brokers, fast=True), bare.Postgres(data / "postgres")
+        kafka, postgres = bare.Kafka(data / "kafka", brokers), bare.Postgres(data / "postgres")
         stack.callback(kafka.stop)
         kafka.start()
         stack.callback(postgres.stop)
