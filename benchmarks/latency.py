@@ -311,7 +311,7 @@ def _await_answers(port: int, wanted: int, within_s: float = 30.0) -> None:
 
 @contextlib.contextmanager
 def process(argv: list[str], *, ready: bool = False) -> Iterator[subprocess.Popen[bytes]]:
-    child = subprocess.Popen(argv, stdout=subprocess.PIPE if ready else None)
+    child = subprocess.Popen(argv, stdout=subprocess.PIPE if ready else sys.stderr)
     try:
         if ready:
             assert child.stdout is not None
