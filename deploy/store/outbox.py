@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from msgspec.structs import asdict, replace
-from sqlalchemy import bindparam, func, or_, select, text, update
+from sqlalchemy import Select, bindparam, func, or_, select, text, union_all, update
 
 from deploy.store.prepared import Prepared
 from deploy.store.tables import incidents, outbox, pictures
@@ -115,7 +115,14 @@ def due(tx: Transaction) -> list[Message]:
     """What must be looked at now, the most urgent first, as far as there are senders; the reserve only sends."""
     free, others = tx.free(urgent=True), tx.free(urgent=False)
     found = _read(tx, _DUE, {"at": tx.at, "limit": free}) if free > 0 else []
-    return [message for place, message in enumerate(found) if place < others or _is_urgent(message)]
+    first = sorted(found, key=_turn)[:free]
+    return [message for place, message in enumerate(first) if place < others or _is_urgent(message)]
+
+
+def _turn(message: Message) -> tuple[int, bool, Instant]:
+    """The more urgent, then what can be sent, then what has been due for longer."""
+    row = message.row
+    return -row.priority, row.state is not Delivery.READY, row.due_at
 
 
 def _is_urgent(message: Message) -> bool:
@@ -251,15 +258,21 @@ def _message(values: Any) -> Message:
 _PICTURE = Prepared(
     select(pictures.c.jpeg, pictures.c.reason, pictures.c.asked_at).where(pictures.c.incident == bindparam("incident"))
 )
+_STATES = (Delivery.READY, Delivery.SENDING, Delivery.UNKNOWN, Delivery.SENT)
 _OPEN = text("state IN ('ready','sending','unknown','sent')")  # word for word as in the index
 _NAMES = outbox.c.keys()
 _ALL = select(outbox)
 _INSERT = Prepared(outbox.insert(), _NAMES)
-_DUE = Prepared(
-    _ALL.where(_OPEN, outbox.c.due_at <= bindparam("at"))
-    .order_by(outbox.c.priority.desc(), text("state = 'ready' DESC"), outbox.c.due_at)
-    .limit(bindparam("limit"))
-)
+
+
+def _first(priority: Priority, state: Delivery) -> Select[Any]:
+    """Those of one kind that are due, the oldest first: straight from the index, however many wait."""
+    kind = text(f"state = '{state}' AND priority = {priority.rank}")
+    found = _ALL.where(_OPEN, kind, outbox.c.due_at <= bindparam("at"))
+    return select(found.order_by(outbox.c.due_at).limit(bindparam("limit")).subquery())
+
+
+_DUE = Prepared(union_all(*(_first(priority, state) for priority in Priority for state in _STATES)))
 _ONE = Prepared(_ALL.where(outbox.c.id == bindparam("message")))
 _BY_PROVIDER = Prepared(_ALL.where(outbox.c.provider_id == bindparam("provider")))
 _OF = Prepared(_ALL.where(outbox.c.incident == bindparam("incident")).order_by(outbox.c.event.desc()))

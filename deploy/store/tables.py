@@ -129,6 +129,15 @@ Index(
     sqlite_where=text("state IN ('ready','sending','unknown','sent')"),
     postgresql_where=text("state IN ('ready','sending','unknown','sent')"),
 )
+#: So that a backlog of messages costs nothing while the next ones are chosen.
+Index(
+    "outbox_open",
+    outbox.c.state,
+    outbox.c.priority,
+    outbox.c.due_at,
+    sqlite_where=text("state IN ('ready','sending','unknown','sent')"),
+    postgresql_where=text("state IN ('ready','sending','unknown','sent')"),
+)
 Index("outbox_of", outbox.c.incident)
 Index("outbox_person", outbox.c.person, outbox.c.channel, outbox.c.sent_at)
 Index("outbox_provider", outbox.c.provider_id)

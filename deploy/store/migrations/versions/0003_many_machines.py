@@ -6,6 +6,8 @@ from alembic import op
 revision = "0003"
 down_revision = "0002"
 
+IS_OPEN = "state IN ('ready','sending','unknown','sent')"
+
 
 def upgrade() -> None:
     op.add_column("outbox", sa.Column("owner", sa.BigInteger(), nullable=True))
@@ -16,6 +18,13 @@ def upgrade() -> None:
         ["urgent", "at"],
         sqlite_where=sa.text("state = 'new'"),
         postgresql_where=sa.text("state = 'new'"),
+    )
+    op.create_index(
+        "outbox_open",
+        "outbox",
+        ["state", "priority", "due_at"],
+        sqlite_where=sa.text(IS_OPEN),
+        postgresql_where=sa.text(IS_OPEN),
     )
     if op.get_bind().dialect.name == "postgresql":
         _of_the_workers()
