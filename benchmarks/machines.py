@@ -279,7 +279,12 @@ class Ledger(Thread):
         self.next: Counter[tuple[str, int]] = Counter()  #: (topic, partition) → the first that is not read
 
     def run(self) -> None:
-        consumer = KafkaConsumer(bootstrap_servers=self._servers, max_partition_fetch_bytes=4 << 20)
+        consumer = KafkaConsumer(
+            bootstrap_servers=self._servers,
+            max_partition_fetch_bytes=4 << 20,
+            fetch_min_bytes=1 << 20,  # many at once, so that looking on costs little
+            fetch_max_wait_ms=500,
+        )
         consumer.assign(self._topics)
         consumer.seek_to_beginning()
         while not self._closing.is_set():
