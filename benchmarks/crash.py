@@ -29,9 +29,10 @@ from typing import Any
 from benchmarks import crash_kafka
 from benchmarks import site as bench_site
 from benchmarks.desk import Desk, await_console
-from benchmarks.flow import KINDS, Flow, Wall, await_shown, named, numbers, sums
+from benchmarks.flow import KINDS, Flow, Shown, Wall, await_shown, named, numbers, sums
 from benchmarks.latency import await_drained
 from benchmarks.measure import table
+from benchmarks.site import DESK
 from benchmarks.site import number as number_of
 from console.signin import first_secret
 from deploy import broker, runtime
@@ -158,9 +159,9 @@ def _run(
             raise SystemExit(flow.fault)
         expected = flow.expected()
 
-        def look() -> dict[str, list[str]]:
+        def look() -> Shown:  # at the desk each is looked for once
             shown = {channel: named(list(world.ledger), channel) for channel in channels if channel in KINDS}
-            return shown | ({"desktop": list(desk.frames)} if "desktop" in channels else {})
+            return shown | ({"desktop": [(name, DESK) for name in desk.frames]} if "desktop" in channels else {})
 
         shown = await_shown(look, expected)
         lost_readings = _missing_in_log(data / "capture.db", flow.acknowledged)

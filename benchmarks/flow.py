@@ -91,13 +91,17 @@ def numbers(record: Record) -> set[int]:
     return {int(one.value) for one in samples if one.quantity is Quantity.ILLUMINANCE and one.value is not None}
 
 
-def await_shown(look: Callable[[], dict[str, list[str]]], expected: Iterable[str]) -> dict[str, list[str]]:
-    """What `look` finds, sensors by channel, once all are there or nothing has moved for a while."""
+#: By channel, the sensors that were shown or heard, each with where: the number of the handset, or the desk.
+Shown = dict[str, list[tuple[str, str]]]
+
+
+def await_shown(look: Callable[[], Shown], expected: Iterable[str]) -> Shown:
+    """What `look` finds, once all are there or nothing has moved for a while."""
     wanted = set(expected)
     best, moved_at = -1, time.monotonic()
     while True:
         shown = look()
-        missing = sum(len(wanted - set(found)) for found in shown.values())
+        missing = sum(len(wanted - {name for name, _ in found}) for found in shown.values())
         if missing == 0 or time.monotonic() - moved_at > GIVE_UP_S:
             return shown
         if missing != best:
@@ -105,20 +109,22 @@ def await_shown(look: Callable[[], dict[str, list[str]]], expected: Iterable[str
         time.sleep(0.5)
 
 
-def named(ledger: Iterable[Received], channel: str) -> list[str]:
-    """The sensors that handsets showed or said.
+def named(ledger: Iterable[Received], channel: str) -> list[tuple[str, str]]:
+    """The sensors that handsets showed or said, each with the handset.
 
     A call is heard once for each time that it is picked up; what is said twice in it is one.
     """
     kind = KINDS[channel]
-    return [entry.text.split()[0] for entry in ledger if entry.kind == kind and entry.text and not entry.written]
+    told = [entry for entry in ledger if entry.kind == kind and entry.text and not entry.written]
+    return [(entry.text.split()[0], entry.handset) for entry in told]
 
 
-def sums(expected: list[str], shown: dict[str, list[str]], lost_readings: int, listed: set[str]) -> dict[str, float]:
-    """What was lost, in all and by channel; what was shown or heard twice (at the desk each is looked for once)."""
-    counts = {channel: collections.Counter(found) for channel, found in shown.items()}
-    lost = {channel: sum(name not in counted for name in expected) for channel, counted in counts.items()}
-    twice = [(name, count - 1) for counted in counts.values() for name, count in counted.items() if count > 1]
+def sums(expected: list[str], shown: Shown, lost_readings: int, listed: set[str]) -> dict[str, float]:
+    """What was lost, in all and by channel; what was shown or heard twice at the same place."""
+    names = {channel: {name for name, _ in found} for channel, found in shown.items()}
+    lost = {channel: sum(name not in found for name in expected) for channel, found in names.items()}
+    counts = [(name, count) for found in shown.values() for (name, _), count in collections.Counter(found).items()]
+    twice = [(name, count - 1) for name, count in counts if count > 1]
     return {
         "lost": sum(lost.values()) + lost_readings,
         **({f"lost_{channel}": count for channel, count in lost.items()} if len(lost) > 1 else {}),

@@ -140,7 +140,7 @@ class Machines:
         """Returns when one breach of each lane has come to a handset, and every partition has its worker."""
         publisher = Publisher(self.mosquitto.port, "ready")
         deadline = time.monotonic() + READY_WITHIN_S
-        while not set(named(list(self.world.ledger), "sms")) >= set(READY):
+        while not {name for name, _ in named(list(self.world.ledger), "sms")} >= set(READY):
             if time.monotonic() > deadline:
                 raise SystemExit(f"no breach was shown within {READY_WITHIN_S:g} s: no figure; see */said.log")
             publisher.send([(topic_of(name), b'{"temperature":28.5}') for name in READY])
