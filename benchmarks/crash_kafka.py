@@ -53,7 +53,7 @@ PROCESSES = {"ingest": ("ingest",), "worker": (*WORKERS, "life-safety"), "contac
 class Kill(NamedTuple):
     part: str
     at_ms: int
-    acknowledged: int  #: messages of the flow, by Mosquitto
+    sent: int  #: messages of the flow, to Mosquitto
     in_flight: bool | None  #: work of the killed one; None = the log will tell
 
 
@@ -61,7 +61,7 @@ class Outcome(NamedTuple):
     """Of one site."""
 
     kills: list[str]  #: the part of each
-    in_flight: int  #: kills
+    idle: list[str]  #: the parts that were killed with nothing in flight
     figures: dict[str, float]
     ended: Counter[str]
 
@@ -81,7 +81,7 @@ def crash(data: Path, kills: int, rate: int, chance: random.Random) -> dict[str,
     for one in outcomes:
         for name, value in one.figures.items():
             figures[name] = figures.get(name, 0) + value
-    figures["in_flight_share"] = round(sum(one.in_flight for one in outcomes) / kills, 3)
+    figures["in_flight_share"] = round(1 - sum(len(one.idle) for one in outcomes) / kills, 3)
     figures["ended_by_themselves"] = dict(sum((one.ended for one in outcomes), Counter()))
     return figures
 
@@ -120,8 +120,8 @@ def _one_site(data: Path, plan: Iterator[tuple[str, str, str]], rate: int, chanc
         listed = {row[0] for row in machines.ask(LISTED)}
     figures: dict[str, float] = {"readings": flow.acknowledged, "breaches": len(expected)}
     figures |= sums(expected, shown, len(lost_readings), listed)
-    in_flight = sum(_was_in_flight(kill, ledger) for kill in done)
-    return Outcome([kill.part for kill in done], in_flight, figures, machines.ended)
+    idle = [kill.part for kill in done if not _was_in_flight(kill, ledger)]
+    return Outcome([kill.part for kill in done], idle, figures, machines.ended)
 
 
 def is_good(figures: dict[str, Any], kills: int) -> bool:
@@ -167,7 +167,7 @@ def _kill_process(
         part.kill()
     else:
         part.die(where, chance.randrange(3, 15))
-    at_ms, acknowledged = time.time_ns() // 1_000_000, flow.acknowledged
+    at_ms, sent = time.time_ns() // 1_000_000, flow.sent
     in_flight = None
     if kind == "contact":
         in_hand = machines.in_hand()
@@ -176,7 +176,7 @@ def _kill_process(
     elif kind == "worker":
         in_flight = any(ledger.next[topic, number] > position for topic, number, position in machines.ask(POSITIONS))
     part.start()
-    return Kill(kind, at_ms, acknowledged, in_flight)
+    return Kill(kind, at_ms, sent, in_flight)
 
 
 def _kill_server(machines: Machines, part: str, chance: random.Random, flow: Flow) -> Kill:
@@ -186,18 +186,18 @@ def _kill_server(machines: Machines, part: str, chance: random.Random, flow: Flo
         machines.postgres.kill()
     else:
         machines.kafka.kill()
-    at_ms, acknowledged = time.time_ns() // 1_000_000, flow.acknowledged
+    at_ms, sent = time.time_ns() // 1_000_000, flow.sent
     machines.wait(chance.random() * DOWN_S)
     if part == "postgres":
         machines.postgres.restart()
     else:
         machines.kafka.restart()
-    return Kill(part, at_ms, acknowledged, in_flight)
+    return Kill(part, at_ms, sent, in_flight)
 
 
 def _was_in_flight(kill: Kill, ledger: Ledger) -> bool:
     """A message was being handed over; or records were to be applied again; or readings were not in Kafka yet."""
-    return ledger.came_late(kill.acknowledged, kill.at_ms) if kill.in_flight is None else kill.in_flight
+    return ledger.came_late(kill.sent, kill.at_ms) if kill.in_flight is None else kill.in_flight
 
 
 def _await_backlog(machines: Machines, flow: Flow) -> None:
