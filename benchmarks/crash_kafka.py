@@ -70,12 +70,13 @@ def crash(data: Path, kills: int, rate: int, chance: random.Random) -> dict[str,
     """The figures, `kills` by part.  Raises SystemExit when there are none."""
     plan = itertools.islice(schedule(), kills)
     outcomes: list[Outcome] = []
-    while (left := kills - sum(len(one.kills) for one in outcomes)) > 0:
+    while sum(len(one.kills) for one in outcomes) < kills:
         folder = data / f"site-{len(outcomes) + 1}"
         folder.mkdir()
         outcomes.append(_one_site(folder, plan, rate, chance))
-        print(f"site {len(outcomes)}: {outcomes[-1]}; {left} kills were to be done", file=sys.stderr)
-        if not outcomes[-1].kills:
+        one = outcomes[-1]
+        print(f"site {len(outcomes)}: {len(one.kills)} kills, {one.figures}, idle {one.idle}", file=sys.stderr)
+        if not one.kills:
             raise SystemExit("a site has used up its sensors before anything could be killed: no figure")
     figures: dict[str, Any] = {"kills": dict(Counter(part for one in outcomes for part in one.kills))}
     for one in outcomes:

@@ -11,13 +11,14 @@ from vorab.model import Instant, Quantity, Record
 from vorab.testing.phones import Received
 
 BREACH_EVERY = 20  #: 5 %
+NUMBERED = 100_000  #: a sensor's illuminance, in lx, has no more values
 GIVE_UP_S = 60.0  #: what has not moved for so long is lost
 KINDS = {"sms": "sms", "voice": "call"}  #: channel → what it is in the phone world's ledger
 
 
 @dataclass
 class Flow(threading.Thread):
-    """Publishes evenly until told to stop.  Message n carries n as its illuminance; every twentieth breaches."""
+    """Publishes evenly until told to stop.  Message n carries n; every twentieth breaches."""
 
     port: int
     rate: int
@@ -74,8 +75,9 @@ def topic_of(sensor: str) -> bytes:
 
 
 def state(degrees: float, number: int) -> bytes:
-    """What a sensor says; the number of the message is its illuminance."""
-    return b'{"temperature":%.1f,"illuminance_lux":%d,"linkquality":90}' % (degrees, number)
+    """What a sensor says; illuminance and battery are the number of the message, up to ten millions."""
+    block, rest = divmod(number, NUMBERED)
+    return b'{"temperature":%.1f,"illuminance_lux":%d,"battery":%d}' % (degrees, rest, block)
 
 
 class Wall:
@@ -87,8 +89,13 @@ class Wall:
 
 def numbers(record: Record) -> set[int]:
     """Of the messages whose readings stand in it."""
-    samples = (sample for reading in record.readings for sample in reading.samples)
-    return {int(one.value) for one in samples if one.quantity is Quantity.ILLUMINANCE and one.value is not None}
+    found = set()
+    for reading in record.readings:
+        values = {sample.quantity: sample.value for sample in reading.samples}
+        rest, block = values.get(Quantity.ILLUMINANCE), values.get(Quantity.BATTERY)
+        if rest is not None and block is not None:
+            found.add(int(block) * NUMBERED + int(rest))
+    return found
 
 
 #: By channel, the sensors that were shown or heard, each with where: the number of the handset, or the desk.
