@@ -24,17 +24,16 @@ from pathlib import Path
 
 from benchmarks.flow import state, topic_of
 from benchmarks.load import Publisher
-from benchmarks.machines import CONTACTS, RECIPIENTS, WORKERS, Machines, running, slow
+from benchmarks.machines import CONTACTS, READY, RECIPIENTS, WORKERS, Machines, running, slow
 from benchmarks.measure import table
 from rules.partition import home
-from rules.ruleset import RuleSet, Watched
-from vorab.model import SensorId
+from rules.ruleset import unpack
 
 RUNS = 10
-PARTITIONS = 16  #: of a lane; one fills a record in 20 ms, so that 500 a second need as many
-RATE = 2400  #: calm readings a second
-RECORDS = 500  #: a second, at the least
-TURNS_A_RUN = 300  #: breaches of one partition, over all measurements
+PARTITIONS = 8  #: of a lane
+RATE = 1000  #: calm readings a second: enough for …
+RECORDS = 500  #: … so many records a second
+TURNS_A_RUN = 250  #: breaches of one partition, over all measurements
 EVERY_S = 0.25  #: between two of them
 GIVE_UP_S = 60.0
 REST_S = 6.0  #: after everybody is back, before the next kill
@@ -76,30 +75,22 @@ class Load(threading.Thread):
         self._publisher.close()
 
 
-def one_in_each(partitions: int) -> dict[int, int]:
-    """By partition of the ordinary lane, a recipient whose sensors are at home there.  Raises SystemExit."""
-    found: dict[int, int] = {}
-    for person in range(1, RECIPIENTS + 1):
-        sensors = {SensorId("any"): Watched(zone=f"z{person}")}
-        found.setdefault(home(RuleSet([], sensors), SensorId("any"), partitions).number, person)
-    if len(found) < partitions:
-        raise SystemExit(f"zones for only {len(found)} of {partitions} partitions: no figure")
-    return found
-
-
 class Alarms:
     """Sensors of every partition that have not breached yet."""
 
-    def __init__(self, machines: Machines, load: Load, people: dict[int, int]) -> None:
-        self._machines, self._load, self._people = machines, load, people
-        self._turn = 0
+    def __init__(self, machines: Machines, load: Load) -> None:
+        self._machines, self._load = machines, load
+        ruleset = unpack(machines.site.rules)
+        self._waiting: dict[int, list[str]] = {number: [] for number in range(machines.partitions)}
+        for sensor in machines.site.sensors:
+            if sensor.id.startswith("warm-") and sensor.id not in READY:
+                self._waiting[home(ruleset, sensor.id, machines.partitions).number].append(sensor.id)
 
     def raise_all(self) -> dict[str, tuple[int, float]]:
         """One breach in each partition: sensor → its partition, and when it was published."""
         now = time.time()
-        raised = {f"warm-{person}-{self._turn}": (number, now) for number, person in self._people.items()}
+        raised = {names.pop(): (number, now) for number, names in self._waiting.items()}
         self._load.send([(topic_of(name), state(28.5, 0)) for name in raised])
-        self._turn += 1
         return raised
 
     def until_found(self, at: float) -> float:
@@ -115,7 +106,7 @@ class Alarms:
             for breach, stored in self._machines.ask(STORED, int(at * 1e6)):
                 if known := raised.get(breach.split("/")[1]):
                     first[known[0]] = min(float(stored), first.get(known[0], float("inf")))
-            if len(first) == len(self._people):
+            if len(first) == len(self._waiting):
                 return max(first.values()) - at
         raise SystemExit(f"after {GIVE_UP_S:g} s not every partition had found a breach: no figure")
 
@@ -164,8 +155,8 @@ def figures(took: dict[str, list[float]]) -> dict[str, float]:
 def _measure(data: Path, brokers: int, runs: int, wanted: list[str]) -> dict[str, list[float]]:
     """Seconds of each run, by what was killed."""
     data.mkdir(parents=True)
-    people = one_in_each(PARTITIONS)
-    alerting = {f"warm-{person}-{{0..{runs * TURNS_A_RUN}}}": f"z{person}" for person in people.values()}
+    each = -(-runs * TURNS_A_RUN * PARTITIONS // RECIPIENTS) + 10
+    alerting = {f"warm-{person}-{{0..{each}}}": f"z{person}" for person in range(1, RECIPIENTS + 1)}
     took: dict[str, list[float]] = {}
     with (
         running(data, alerting=alerting, vital={}, partitions=PARTITIONS, brokers=brokers) as machines,
@@ -176,7 +167,7 @@ def _measure(data: Path, brokers: int, runs: int, wanted: list[str]) -> dict[str
         slow(machines.world, PROVIDER_TAKES_S)
         machines.wait(5)
         _check_rate(machines)
-        alarms = Alarms(machines, load, people)
+        alarms = Alarms(machines, load)
         for name in wanted:
             for number in range(runs):
                 took.setdefault(name, []).append(MEASURES[name](machines, alarms, number))
