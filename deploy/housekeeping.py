@@ -9,7 +9,7 @@ import time
 from msgspec import Struct
 
 from deploy.log.progress import Part, Progress, parts, progress
-from deploy.store.postgres import connect
+from deploy.postgres import cause, connect
 from deploy.store.store import open_reader
 from vorab.errors import VorabError
 from vorab.model import Instant
@@ -93,7 +93,7 @@ def go_on(site: Site) -> None:
             keep(site, Instant(time.time_ns() // 1000))
             told = ""
         except (VorabError, DBAPIError, Error) as error:
-            why = " ".join(str(error).split())
+            why = cause(error)
             if why != told:
                 log.warning("nothing old is deleted for now: %s", why)
             told = why

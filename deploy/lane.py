@@ -16,8 +16,9 @@ from deploy.cli.folders import NEEDS_A_PERSON
 from deploy.keeper import Keeper, Over
 from deploy.log import topics
 from deploy.log.kafka import topic_of
-from deploy.log.postgres import CONNECT_WITHIN_S, PostgresTables, address, cause
+from deploy.log.postgres import PostgresTables
 from deploy.log.reader import TopicReader
+from deploy.postgres import address, cause, connect
 from deploy.site.load import load
 from deploy.stop import ANOTHER_ONE
 from vorab.errors import ConfigurationError, Corrupt, TemporaryFailure
@@ -84,7 +85,7 @@ def _answered(ask: Callable[[], T]) -> T:
 def _has_our_tables(url: str) -> None:
     place = address(url)
     try:
-        with psycopg.connect(url, connect_timeout=CONNECT_WITHIN_S) as connection:
+        with connect(url, {}) as connection:
             connection.execute("SELECT 1 FROM checkpoints LIMIT 0")
     except psycopg.errors.UndefinedTable:
         raise ConfigurationError(f"PostgreSQL at {place} has no tables of ours: python -m vorab kafka init") from None

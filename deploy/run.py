@@ -26,8 +26,8 @@ from rich.console import Console
 
 from console.signin import first_secret
 from deploy import broker, extras, runtime
+from deploy.postgres import address
 from deploy.site.load import load
-from deploy.store.postgres import address
 from vorab.errors import ConfigurationError
 from vorab.site import Site
 

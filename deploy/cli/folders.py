@@ -69,7 +69,7 @@ def answering(site: Site | None) -> Iterator[None]:
     """Whoever types waits for no database: one that is away, or empty, is a ConfigurationError."""
     from sqlalchemy.exc import DBAPIError
 
-    from deploy.store import postgres
+    from deploy import postgres
 
     try:
         yield
@@ -79,7 +79,7 @@ def answering(site: Site | None) -> Iterator[None]:
         where = f"PostgreSQL at {postgres.address(site.store)}"
         if getattr(error.orig, "sqlstate", None) == NO_SUCH_TABLE:
             raise ConfigurationError(f"{where} has no tables of ours; make them with: vorab kafka init") from None
-        raise ConfigurationError(f"{where}: {' '.join(str(error.orig).split())}") from None
+        raise ConfigurationError(f"{where}: {postgres.cause(error.orig)}") from None
 
 
 def installed() -> None:

@@ -15,15 +15,14 @@ from msgspec import Struct
 
 from deploy.commands import Again, understood
 from deploy.log.kafka import topic_of
-from deploy.log.postgres import cause
-from deploy.store.postgres import address, connect
+from deploy.log.postgres import ON_DISK
+from deploy.postgres import address, cause, connect
 from rules.partition import Shard, every_shard
 from vorab.model import Instant, PersonId, Quarantined
 from vorab.site import Site
 
 LOOK_EVERY_S = 1.0
 ROWS = 200  #: quarantined messages of one record
-ON_DISK = {"synchronous_commit": "on"}  #: a rule set is there before Kafka names it, whatever the server's settings say
 
 STORE_RULES = "INSERT INTO rule_sets (hash, body) VALUES (%s, %s) ON CONFLICT DO NOTHING"
 CHECKPOINTS = "SELECT topic, part, next, rules_hash FROM checkpoints WHERE topic = ANY(%s)"

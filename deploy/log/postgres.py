@@ -10,14 +10,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, LiteralString
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 
 from deploy.keeper import Claim
+from deploy.postgres import address, cause, parameters
 from vorab import wire
-from vorab.errors import ConfigurationError
 from vorab.model import Breach, Priority, Quarantined, Record, Replayed
 
-CONNECT_WITHIN_S = 5
+ON_DISK = {"synchronous_commit": "on"}  #: what is stored is, whatever the server's own settings say
 ANSWER_WITHIN_S = 8.0  #: less than deploy.lane.HUNG_AFTER_S: who waits for it is not hung
 AGAIN_AFTER_S = (0.2, 0.2, 0.5, 1.0, 2.0)
 
@@ -133,7 +132,9 @@ class PostgresTables:
 
     async def _try(self, query: LiteralString, values: Sequence[object]) -> tuple[Any, ...] | None:
         if self._connection is None:
-            self._connection = await connect(self._url)
+            self._connection = await psycopg.AsyncConnection.connect(
+                self._url, autocommit=True, **parameters(self._url, ON_DISK)
+            )
         cursor = await self._connection.execute(query, values, prepare=True)
         return await cursor.fetchone() if cursor.description else None
 
@@ -148,23 +149,3 @@ class PostgresTables:
                 async with asyncio.timeout(1):
                     await lost.close()
         await asyncio.sleep(AGAIN_AFTER_S[min(tries, len(AGAIN_AFTER_S) - 1)])
-
-
-async def connect(url: str) -> psycopg.AsyncConnection[Any]:
-    """What it commits is on the disk, whatever the server's own settings say."""
-    return await psycopg.AsyncConnection.connect(
-        url, autocommit=True, connect_timeout=CONNECT_WITHIN_S, options="-c synchronous_commit=on"
-    )
-
-
-def address(url: str) -> str:
-    """Host, port and database, without the password.  Raises ConfigurationError."""
-    try:
-        found = conninfo_to_dict(url)
-    except psycopg.ProgrammingError:  # its message repeats what it was given
-        raise ConfigurationError("store: no address of PostgreSQL; e.g. postgresql://USER:PASSWORD@HOST/NAME") from None
-    return f"{found.get('host') or 'localhost'}:{found.get('port') or 5432}/{found.get('dbname') or ''}"
-
-
-def cause(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -16,20 +16,16 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from deploy.postgres import CONNECT_WITHIN_S, address, cause, connect, driver
 from deploy.store.prepared import Prepared
-from vorab.errors import ConfigurationError
 from vorab.model import Instant
 
 T = TypeVar("T")
 
 TURN = 0x766F726162  #: "vorab", the key of the lock that a writer holds until the end of his transaction
-CONNECT_WITHIN_S = 5
 #: A writer waits this long for the others; one that holds the lock and says nothing, because it froze, loses it.
 WRITER = {"lock_timeout": "5s", "idle_in_transaction_session_timeout": "5s", "synchronous_commit": "on"}
 READER = {"default_transaction_isolation": "repeatable read", "default_transaction_read_only": "on"}
-#: Whoever is gone without a word is noticed by the other side within about ten seconds.
-SERVER_NOTICES = {"tcp_keepalives_idle": "5", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "3"}
-WE_NOTICE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
 TOO_MUCH = "54"  #: class of error codes: a value is longer than an index can hold; the driver calls that operational
 BACK_OFF_S = (0.2, 0.5, 1.0, 2.0)
 LISTEN_S = 1.0  #: a connection that is only listened to is tried this often
@@ -67,44 +63,6 @@ def _engine(url: str, options: dict[str, str]) -> Engine:
     )
 
 
-def connect(url: str, options: dict[str, str], *, autocommit: bool = False) -> Any:
-    """Raises psycopg.OperationalError."""
-    psycopg = _driver()
-    given = psycopg.conninfo.conninfo_to_dict(url).get("options") or ""
-    every = SERVER_NOTICES | options
-    ours = " ".join(f"-c {name}={value.replace(' ', chr(92) + ' ')}" for name, value in every.items())
-    return psycopg.connect(
-        url,
-        autocommit=autocommit,
-        connect_timeout=CONNECT_WITHIN_S,
-        application_name="vorab",
-        options=f"{given} {ours}".strip(),
-        **WE_NOTICE,
-    )
-
-
-def _driver() -> Any:
-    try:
-        import psycopg
-    except ImportError:
-        raise ConfigurationError("a store on PostgreSQL needs its driver: pip install 'vorab[postgres]'") from None
-    return psycopg
-
-
-def address(url: str) -> str:
-    """Hosts, ports and database: what may be shown.  Raises ConfigurationError."""
-    psycopg = _driver()
-    try:
-        found = psycopg.conninfo.conninfo_to_dict(url)
-    except psycopg.ProgrammingError:  # it would show the password
-        raise ConfigurationError(
-            "store: that is no address of a database; expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
-        ) from None
-    hosts, ports = str(found.get("host") or "").split(","), str(found.get("port") or "").split(",")
-    places = zip(hosts, ports * len(hosts) if len(ports) == 1 else ports, strict=False)
-    return ",".join(f"{host or 'localhost'}:{port or 5432}" for host, port in places) + f"/{found.get('dbname') or ''}"
-
-
 def is_away(error: BaseException) -> bool:
     """Whether the store itself does not answer, and nothing is wrong with what was asked of it."""
     if not isinstance(error, DBAPIError):
@@ -127,10 +85,10 @@ def patiently(do: Callable[[], T], where: Path | str, stopped: Callable[[], bool
         except DBAPIError as error:
             if not is_away(error):
                 raise
-            cause = _cause(error)
-            if cause != told:
-                log.error("the store %s does not answer, and is tried again: %s", address(where), cause)
-            told = cause
+            why = cause(error.orig)
+            if why != told:
+                log.error("the store %s does not answer, and is tried again: %s", address(where), why)
+            told = why
         else:
             if told:
                 log.warning("the store %s answers again", address(where))
@@ -141,10 +99,6 @@ def patiently(do: Callable[[], T], where: Path | str, stopped: Callable[[], bool
                 return None
             time.sleep(0.05)
     raise AssertionError("there is always another try")
-
-
-def _cause(error: DBAPIError) -> str:
-    return " ".join(str(error.orig).split())
 
 
 # --- time -------------------------------------------------------------------------------------------------------------
@@ -211,7 +165,7 @@ class Listener:
         self._thread.join()
 
     def _run(self) -> None:
-        psycopg, told = _driver(), ""
+        psycopg, told = driver(), ""
         while not self._stopped.is_set():
             try:
                 with connect(self._url, {}, autocommit=True) as connection:
@@ -219,10 +173,10 @@ class Listener:
                     self._listen(connection)
             except psycopg.Error as error:
                 self._owner = None
-                cause = " ".join(str(error).split())
-                if cause != told:
-                    log.warning("no bell of the store %s is heard for now: %s", address(self._url), cause)
-                told = cause
+                why = cause(error)
+                if why != told:
+                    log.warning("no bell of the store %s is heard for now: %s", address(self._url), why)
+                told = why
                 self._wake()
                 self._stopped.wait(BACK_OFF_S[-1] / 2)
 

@@ -11,7 +11,8 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from console.words import Words
 from deploy.console_host import StoreReader
-from deploy.store.postgres import address, is_away, patiently
+from deploy.postgres import address
+from deploy.store.postgres import is_away, patiently
 from deploy.store.store import open_store
 from tests.small_site import rung, small_site
 from vorab.errors import ConfigurationError, TemporaryFailure
