@@ -65,9 +65,11 @@ def keep(site: Site, now: Instant) -> None:
 
     before = Instant(now - site.retain)
     reader = open_reader(site.store)
-    with reader.connect() as connection:
-        known = progress(connection, site)
-    reader.dispose()
+    try:
+        with reader.connect() as connection:
+            known = progress(connection, site)
+    finally:
+        reader.dispose()
     with admin.asking(site) as kafka:
         places = parts(site)
         firsts, ends, young = kafka.firsts(places), kafka.ends(places), kafka.since(places, before // 1000)

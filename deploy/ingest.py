@@ -11,7 +11,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -22,6 +21,7 @@ from deploy.log.kafka import topic_of
 from deploy.log.orders import Order, Orders
 from deploy.log.producer import LogFailed, Producer
 from deploy.log.tail import Tail, read_tail
+from deploy.patience import answered
 from deploy.sessions import UNTIL_EVERY, open_sessions, ready
 from deploy.site.load import load
 from deploy.stop import ANOTHER_ONE, Stop
@@ -31,7 +31,7 @@ from ingest.normalise import Normaliser
 from rules.partition import Routes, Shard, every_shard, split
 from rules.ruleset import unpack
 from vorab import crash, wire
-from vorab.errors import ConfigurationError, Malformed, TemporaryFailure
+from vorab.errors import ConfigurationError, Malformed
 from vorab.model import Command, Counts, Instant, Quarantined, Reading, Record, Replayed, RulesChanged
 from vorab.site import Site
 
@@ -45,9 +45,7 @@ HELD_BYTES = 16 << 20  #: of MQTT, of a lane: of both 32 MB
 ANNOUNCED_WITHIN_S = 5.0  #: the site's rules; else PostgreSQL is away, and sensors are heard for those that decide now
 SLOW_S = 5.0  #: Kafka has acknowledged nothing for so long: that is told
 CLOSE_WITHIN_S = 5.0
-BACK_OFF_S = (0.5, 1.0, 2.0, 5.0)
 
-T = TypeVar("T")
 log = logging.getLogger("vorab.ingest")
 
 
@@ -395,23 +393,6 @@ class Host:
         self._ringer.ring(self.bell.path.stem)
 
 
-def answered(ask: Callable[[], T], stop: Stop) -> T | None:
-    """What it gives, asked again for as long as the other side does not answer; None: we were told to stop."""
-    told, tries = "", 0
-    while not stop.asked:
-        try:
-            return ask()
-        except TemporaryFailure as error:
-            if str(error) != told:
-                told = str(error)
-                log.error("%s; trying again", told)
-        again_at = time.monotonic() + BACK_OFF_S[min(tries, len(BACK_OFF_S) - 1)]
-        while time.monotonic() < again_at and not stop.asked:
-            time.sleep(0.05)
-        tries += 1
-    return None
-
-
 def begin(site: Site, data: Path, ingest: str) -> Host:
     """Kafka has answered.  Raises ConfigurationError, Newer, and TemporaryFailure when it does not answer."""
     assert site.log
@@ -433,7 +414,7 @@ def main_of(ingest: str) -> Callable[[Path, Path], int]:
             names = ", ".join(each.ingest for each in site.brokers)
             raise ConfigurationError(f"{site.name}: which of its brokers? Name one with --broker: {names}")
         name = ingest or site.brokers[0].ingest
-        host = answered(lambda: begin(site, data, name), stop)
+        host = answered(lambda: begin(site, data, name), log, lambda: stop.asked)
         if host is None:
             return 0
         gc.collect()

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import NamedTuple, NoReturn, TypeVar
+from typing import NamedTuple, NoReturn
 
 import psycopg
 
@@ -18,6 +18,7 @@ from deploy.log import topics
 from deploy.log.kafka import topic_of
 from deploy.log.postgres import PostgresTables
 from deploy.log.reader import TopicReader
+from deploy.patience import answered
 from deploy.postgres import address, cause, connect
 from deploy.site.load import load
 from deploy.stop import ANOTHER_ONE
@@ -29,10 +30,8 @@ HEARTBEAT_S = 1.0
 HUNG_AFTER_S = 10.0  #: neither a record nor a tick got through
 TICK_S = 1.0
 IDENTITY_EVERY_S = 30.0  #: from one look at the topic's identity to the next
-AGAIN_AFTER_S = (0.5, 1.0, 2.0, 5.0)
 FETCH_BYTES = 1 << 20  #: of one partition at once
 
-T = TypeVar("T")
 log = logging.getLogger("vorab.worker")
 logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it tells each try; that Kafka is away, we tell once
 
@@ -63,23 +62,11 @@ def found(site: Site, servers: list[str], *, life_safety: bool) -> Lane:
     """As `find`, for a site that is loaded."""
     assert site.log
     partitions, name = site.log.partitions, topic_of(site, life_safety=life_safety)
-    topic = _answered(lambda: topics.fitting(servers, name, partitions))
-    _answered(lambda: topics.allow_session(servers, SESSION_S))
-    _answered(lambda: _has_our_tables(site.store))
+    topic = answered(lambda: topics.fitting(servers, name, partitions), log)
+    answered(lambda: topics.allow_session(servers, SESSION_S), log)
+    answered(lambda: _has_our_tables(site.store), log)
+    assert topic, "nobody stops this but a signal"
     return Lane(servers, name, topic.id, partitions, site.store, life_safety)
-
-
-def _answered(ask: Callable[[], T]) -> T:
-    told, tries = "", 0
-    while True:
-        try:
-            return ask()
-        except TemporaryFailure as error:
-            if str(error) != told:
-                told = str(error)
-                log.error("%s; trying again", told)
-        time.sleep(AGAIN_AFTER_S[min(tries, len(AGAIN_AFTER_S) - 1)])
-        tries += 1
 
 
 def _has_our_tables(url: str) -> None:

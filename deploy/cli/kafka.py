@@ -7,11 +7,11 @@ from msgspec import Struct
 from rich.console import Console
 from rich.table import Table
 
-from deploy.cli.folders import answering, distributed
+from deploy.cli.folders import answering, distributed, opened
 from deploy.log.progress import LATE_S, Part, Progress, parts, progress
 from deploy.log.shape import Topic, wanted
 from deploy.site.load import load
-from deploy.store.store import open_reader, open_store
+from deploy.store.store import open_store
 from vorab.errors import ConfigurationError, TemporaryFailure
 from vorab.site import Site
 
@@ -95,10 +95,8 @@ def lag(folder: Path, as_json: bool) -> int:
     site = _asked(folder)
     from deploy.log import admin
 
-    engine = open_reader(site.store)
-    with answering(site), engine.connect() as connection:
+    with opened(folder, None) as engine, engine.connect() as connection:
         known = progress(connection, site)
-    engine.dispose()
     with admin.asking(site) as kafka:
         ends, firsts = kafka.ends(parts(site)), kafka.firsts(parts(site))
     rows = [_row(part, known.get(part), firsts[part], ends[part]) for part in parts(site)]

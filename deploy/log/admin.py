@@ -1,43 +1,31 @@
 """Kafka asked about the topics of a site, and told to make them or to forget what is old."""
 
 import contextlib
-import logging
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from kafka import KafkaAdminClient, TopicPartition  # type: ignore[import-untyped]
 from kafka.admin import ConfigResource, OffsetSpec  # type: ignore[import-untyped]
-from kafka.errors import KafkaError  # type: ignore[import-untyped]
 
-from deploy.log.kafka import reach
+from deploy.log import client
 from deploy.log.progress import Part
 from deploy.log.shape import SETTINGS, Topic
 from deploy.log.topics import UNKNOWN_TOPIC
 from vorab.errors import ConfigurationError, TemporaryFailure
 from vorab.site import Site
 
-ANSWER_WITHIN_S = 10
+ANSWER_WITHIN_MS = 10_000  #: making topics takes a while
 
 
 @contextlib.contextmanager
 def asking(site: Site) -> Iterator["Admin"]:
     """Raises ConfigurationError with addresses and causes when no broker answers, also later."""
     assert site.log is not None
-    servers = site.log.servers
     try:
-        reach(servers)
+        with client.admin(site.log.servers, ANSWER_WITHIN_MS) as made:
+            yield Admin(made)
     except TemporaryFailure as error:
         raise ConfigurationError(str(error)) from None
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what goes wrong is raised
-    within_ms = ANSWER_WITHIN_S * 1000
-    try:
-        client = KafkaAdminClient(
-            bootstrap_servers=servers, bootstrap_timeout_ms=within_ms, request_timeout_ms=within_ms
-        )
-        with contextlib.closing(client):
-            yield Admin(client)
-    except KafkaError as error:
-        raise ConfigurationError(f"Kafka at {', '.join(servers)}: {type(error).__name__}: {error}") from None
 
 
 class Admin:

@@ -1,7 +1,5 @@
 """Records on their way to Kafka: they are in the log when enough brokers have them on disk."""
 
-import contextlib
-import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -10,13 +8,13 @@ from typing import Generic, TypeVar
 from kafka import KafkaProducer  # type: ignore[import-untyped]
 from kafka.errors import KafkaError  # type: ignore[import-untyped]
 
+from deploy.log.client import ANSWER_WITHIN_MS, failing
 from deploy.log.kafka import LARGEST, topic_of
 from rules.partition import Shard
-from vorab.errors import TemporaryFailure, VorabError
+from vorab.errors import VorabError
 from vorab.site import Site
 
 BATCH_BYTES = 1 << 20
-ANSWER_WITHIN_MS = 5_000
 REQUEST_WITHIN_MS = 10_000
 NEVER_MS = (1 << 31) - 1  #: some 25 days
 RECONNECT_AFTER_MS = 1_000  #: at the most; its own 30 s would be 30 s of silence after a broker is back
@@ -41,7 +39,7 @@ class Producer(Generic[T]):
         self._arrived: deque[T] = deque()
         self._failed: Exception | None = None
         self._wake, self._woken = wake, False
-        with told():
+        with failing(site.log.servers):
             self._kafka = KafkaProducer(
                 bootstrap_servers=site.log.servers,
                 bootstrap_timeout_ms=ANSWER_WITHIN_MS,
@@ -95,13 +93,3 @@ class Producer(Generic[T]):
         if not self._woken:
             self._woken = True
             self._wake()
-
-
-@contextlib.contextmanager
-def told() -> Iterator[None]:
-    """What goes wrong is raised as TemporaryFailure, and not told by Kafka's client as well."""
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    try:
-        yield
-    except KafkaError as error:
-        raise TemporaryFailure(f"Kafka: {error}") from None

@@ -1,15 +1,14 @@
 """What stands at the end of the log, for an ingest that begins: what it had received, and which rules decide."""
 
-import contextlib
 from collections.abc import Iterable
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition  # type: ignore[import-untyped]
+from kafka import TopicPartition  # type: ignore[import-untyped]
 from msgspec import Struct
 from msgspec.structs import replace
 
-from deploy.log.kafka import LARGEST, topic_of
-from deploy.log.producer import ANSWER_WITHIN_MS, told
+from deploy.log.client import ANSWER_WITHIN_MS, consumer
+from deploy.log.kafka import topic_of
 from rules.partition import Routes, Shard, every_shard
 from rules.ruleset import unpack
 from vorab import wire
@@ -37,20 +36,8 @@ class Tail(Struct, frozen=True):
 
 def read_tail(site: Site, ingest: str) -> Tail:
     """Raises TemporaryFailure when Kafka does not answer; Newer for a record that this program is too old for."""
-    assert site.log
-    with told():
-        consumer = KafkaConsumer(
-            bootstrap_servers=site.log.servers,
-            bootstrap_timeout_ms=ANSWER_WITHIN_MS,
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",  # house-keeping may just be deleting
-            allow_auto_create_topics=False,
-            max_partition_fetch_bytes=LARGEST,
-            metrics_enabled=False,
-        )
-        with contextlib.closing(consumer):
-            return _Looking(consumer, site, ingest).look()
+    with consumer(site) as reading:
+        return _Looking(reading, site, ingest).look()
 
 
 class _Looking:

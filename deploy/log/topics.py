@@ -1,17 +1,13 @@
 """What Kafka says of a topic: whether it is the one that we know, and has as many partitions as the site."""
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from kafka import KafkaAdminClient  # type: ignore[import-untyped]
 from kafka.admin import ConfigResource  # type: ignore[import-untyped]
-from kafka.errors import KafkaError  # type: ignore[import-untyped]
 
-from deploy.log.kafka import reach
+from deploy.log import client
 from vorab.errors import ConfigurationError, TemporaryFailure
 
-ANSWER_WITHIN_MS = 5_000
 UNKNOWN_TOPIC = 3  #: Kafka's error code
 SHORTEST_SESSION = "group.min.session.timeout.ms"  #: of Kafka's brokers; by default 6 s
 
@@ -23,7 +19,7 @@ class Topic(NamedTuple):
 
 def described(servers: Sequence[str], name: str) -> Topic | None:
     """None = there is no such topic.  Raises TemporaryFailure when Kafka does not answer."""
-    with _asking(servers) as admin:
+    with client.admin(servers) as admin:
         [found] = admin.describe_topics([name])
     if found["error_code"] == UNKNOWN_TOPIC:
         return None
@@ -47,7 +43,7 @@ def fitting(servers: Sequence[str], name: str, partitions: int) -> Topic:
 
 def allow_session(servers: Sequence[str], seconds: float) -> None:
     """Kafka lets a worker's session be so short.  Raises ConfigurationError, TemporaryFailure as above."""
-    with _asking(servers) as admin:
+    with client.admin(servers) as admin:
         number = str(admin.describe_cluster()["brokers"][0]["broker_id"])
         asked = [ConfigResource("broker", number, {SHORTEST_SESSION: None})]
         found = admin.describe_configs(asked, config_filter="all")["broker"][number]
@@ -57,19 +53,3 @@ def allow_session(servers: Sequence[str], seconds: float) -> None:
             f"Kafka's {SHORTEST_SESSION} is {shortest_ms}: set it to {seconds * 1000:.0f} or less on every broker, or "
             "nobody takes over from a dead worker in time"
         )
-
-
-@contextlib.contextmanager
-def _asking(servers: Sequence[str]) -> Iterator[KafkaAdminClient]:
-    reach(servers)
-    try:
-        with contextlib.closing(
-            KafkaAdminClient(
-                bootstrap_servers=list(servers),
-                request_timeout_ms=ANSWER_WITHIN_MS,
-                bootstrap_timeout_ms=ANSWER_WITHIN_MS,
-            )
-        ) as admin:
-            yield admin
-    except (KafkaError, OSError) as error:
-        raise TemporaryFailure(f"Kafka at {', '.join(servers)} does not answer: {error}") from None

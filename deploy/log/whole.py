@@ -5,10 +5,10 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition  # type: ignore[import-untyped]
+from kafka import TopicPartition  # type: ignore[import-untyped]
 
-from deploy.log.kafka import LARGEST, topic_of
-from deploy.log.producer import ANSWER_WITHIN_MS, told
+from deploy.log.client import ANSWER_WITHIN_MS, consumer
+from deploy.log.kafka import topic_of
 from rules.partition import Shard, every_shard
 from vorab import wire
 from vorab.errors import Corrupt, Newer, TemporaryFailure
@@ -21,20 +21,8 @@ log = logging.getLogger("vorab.replay")
 @contextlib.contextmanager
 def reading(site: Site) -> Iterator["WholeLog"]:
     """Raises TemporaryFailure when Kafka does not answer, also later."""
-    assert site.log
-    with told():
-        consumer = KafkaConsumer(
-            bootstrap_servers=site.log.servers,
-            bootstrap_timeout_ms=ANSWER_WITHIN_MS,
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",  # house-keeping may just be deleting
-            allow_auto_create_topics=False,
-            max_partition_fetch_bytes=LARGEST,
-            metrics_enabled=False,
-        )
-        with contextlib.closing(consumer):
-            yield WholeLog(consumer, site)
+    with consumer(site) as made:
+        yield WholeLog(made, site)
 
 
 class WholeLog:
