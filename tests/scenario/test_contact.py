@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from deploy.contact import RESERVED, SENDERS, Contact
 from deploy.store import audit
-from deploy.store.breaches import LogBreaches, TableBreaches
+from deploy.store.breaches import IN_A_TURN, LogBreaches, TableBreaches
 from deploy.store.store import open_reader, open_store
 from deploy.store.tables import audit as audit_table
 from deploy.store.tables import breaches, inbox, incidents, journal, outbox
@@ -499,7 +499,7 @@ def test_life_safety_is_taken_before_all_that_lie_before_it(night: Night) -> Non
     taken = breach(onset=Instant(NOON + 999), priority=Priority.LIFE_SAFETY)
     night.hold = True
     night.finds(*storm, taken)
-    for _ in range(20):
+    for _ in range(len(storm) // IN_A_TURN):
         night.contact.turn()
     with night.reader.connect() as connection:
         opening = (journal.c.incident == incidents.c.id) & (journal.c.kind == "opened")
