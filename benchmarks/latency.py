@@ -42,7 +42,7 @@ SENSORS = 1000
 RECIPIENTS = 8
 RATE = {"embedded": 10_000, "kafka": 5_000}
 SAMPLES, RECORD = 4, 250  #: readings of a message; messages of a record of the backlog
-BACKLOG, BREACHING = 2_500_000, 0.0002  #: messages, and the share that raises an alert: some 20 a second
+BACKLOG, BREACHING = 4_000_000, 0.0002  #: messages, and the share that raises an alert: some 20 a second
 BEHIND = 1_000_000  #: readings that the ordinary lane lags at the least while life safety is measured
 SAVED_EVERY_S = 2.5  #: by a worker, at the least
 
