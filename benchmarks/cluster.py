@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import psycopg
 from kafka import KafkaProducer  # type: ignore[import-untyped]
@@ -28,9 +29,21 @@ PACE = Span(50)  #: between two messages, by the sensors' clocks: 20,000 a secon
 FLUSH_WITHIN_S = 120.0
 
 
+class Servers(NamedTuple):
+    """Both run."""
+
+    addresses: list[str]  #: of Kafka
+    postgres: bare.Postgres
+
+    def empty_store(self, name: str) -> None:
+        """A new database, which the environment names from then on."""
+        self.postgres.create_database(name)
+        os.environ["VORAB_STORE"] = self.postgres.url_of(name)
+
+
 @contextlib.contextmanager
-def servers(folder: Path) -> Iterator[list[str]]:
-    """A broker, by its addresses, and a PostgreSQL, which the environment names from then on; this folder is theirs."""
+def servers(folder: Path) -> Iterator[Servers]:
+    """A broker, and a PostgreSQL with a database that the environment names from then on; this folder is theirs."""
     if on_memory_disk(folder):
         raise SystemExit(f"{folder} lies on a memory disk, where an fsync costs nothing; choose another with --data")
     kafka, postgres = bare.Kafka(folder / "kafka", fast=True), bare.Postgres(folder / "postgres")
@@ -40,7 +53,7 @@ def servers(folder: Path) -> Iterator[list[str]]:
         kafka.start()
         postgres.start()
         os.environ |= {"VORAB_STORE": postgres.url, "VORAB_SMS_ACCOUNT": DEMO_ACCOUNT, "VORAB_SMS_TOKEN": "0" * 32}
-        yield kafka.servers
+        yield Servers(kafka.servers, postgres)
 
 
 def init(site_folder: Path) -> None:

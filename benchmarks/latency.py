@@ -13,7 +13,6 @@ import contextlib
 import gc
 import json
 import os
-import re
 import shutil
 import signal
 import sqlite3
@@ -168,7 +167,9 @@ class Place:
     def took(self, published: dict[str, int]) -> list[float]:
         """Milliseconds of each alert, once the provider has ended.  Raises SystemExit when one never reached it."""
         notes = map(json.loads, self._notes.open())
-        answered = {match[0]: row["at_ns"] for row in notes if (match := re.match(r"\S+", row["text"]))}
+        answered: dict[str, int] = {}  # to whom it was said first
+        for row in notes:
+            answered.setdefault(row["text"].partition(" ")[0], row["at_ns"])
         missing = sorted(set(published) - set(answered))
         if missing:
             raise SystemExit(
@@ -178,10 +179,13 @@ class Place:
 
 
 @contextlib.contextmanager
-def _place(data: Path, seconds: float, log: KafkaLog | None = None, *, vital: bool = False) -> Iterator[Place]:
+def _place(data: Path, seconds: float, on: cluster.Servers | None = None, *, vital: bool = False) -> Iterator[Place]:
+    """Of its own in everything: the incidents of an earlier run would go on asking people."""
     data.mkdir(parents=True)
+    if on:
+        on.empty_store(data.name)
     with contextlib.ExitStack() as stack:
-        yield Place(data, stack, seconds, log, vital)
+        yield Place(data, stack, seconds, KafkaLog(on.addresses) if on else None, vital)
 
 
 # --- on Kafka ---------------------------------------------------------------------------------------------------------
@@ -193,11 +197,10 @@ def _on_kafka(folder: Path, rate: int, seconds: float, runs: int) -> dict[str, f
     vital: list[float] = []
     syncs: list[float] = []
     backlog: list[tuple[int, bytes]] = []
-    with cluster.servers(folder) as addresses:
-        log = KafkaLog(addresses)
+    with cluster.servers(folder) as on:
         for run in range(runs):
-            ours += _run_on_kafka(folder / f"ours-{run}", log, rate, seconds)
-            vital += _life_safety(folder / f"vital-{run}", log, rate, seconds / 2, backlog)
+            ours += _run_on_kafka(folder / f"ours-{run}", on, rate, seconds)
+            vital += _life_safety(folder / f"vital-{run}", on, rate, seconds / 2, backlog)
             theirs += _run(folder / f"theirs-{run}", rate, seconds, baseline=True)
             syncs += fsyncs(folder)
             print(f"run {run + 1} of {runs}", file=sys.stderr)
@@ -205,9 +208,9 @@ def _on_kafka(folder: Path, rate: int, seconds: float, runs: int) -> dict[str, f
     return _figures(ours, theirs, syncs) | figures
 
 
-def _run_on_kafka(data: Path, log: KafkaLog, rate: int, seconds: float) -> list[float]:
+def _run_on_kafka(data: Path, on: cluster.Servers, rate: int, seconds: float) -> list[float]:
     """Milliseconds of each alert, all in the ordinary lane."""
-    with _place(data, seconds, log) as place, _store(place) as store:
+    with _place(data, seconds, on) as place, _store(place) as store:
         for lane in ([], ["--life-safety"]):
             place.start("worker", *lane)
         _await_decided(store, place.site, life_safety=True)
@@ -216,12 +219,14 @@ def _run_on_kafka(data: Path, log: KafkaLog, rate: int, seconds: float) -> list[
     return place.took(published)
 
 
-def _life_safety(data: Path, log: KafkaLog, rate: int, seconds: float, backlog: list[tuple[int, bytes]]) -> list[float]:
+def _life_safety(
+    data: Path, on: cluster.Servers, rate: int, seconds: float, backlog: list[tuple[int, bytes]]
+) -> list[float]:
     """Milliseconds of each alert, all in the lane of life safety, while the other lags.
 
     The backlog is made once for all runs.  Raises SystemExit when it was worked off too early.
     """
-    with _place(data, seconds, log, vital=True) as place, _store(place) as store:
+    with _place(data, seconds, on, vital=True) as place, _store(place) as store:
         place.start("worker", "--life-safety")
         _await_decided(store, place.site, life_safety=True)
         if not backlog:
