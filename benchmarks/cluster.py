@@ -32,7 +32,7 @@ FLUSH_WITHIN_S = 120.0
 class Servers(NamedTuple):
     """Both run."""
 
-    addresses: list[str]  #: of Kafka
+    kafka: list[str]  #: its addresses
     postgres: bare.Postgres
 
     def empty_store(self, name: str) -> None:

@@ -63,8 +63,8 @@ EACH = Host("faust_unpacked", [], SAMPLES, UNPACKED)
 def run(folder: Path, rounds: int) -> dict[str, dict[int, float]]:
     """Readings a second and core of each, by the size of the record: the best of its rounds."""
     found: dict[str, dict[int, float]] = {}
-    with servers(folder) as on:
-        log = KafkaLog(on.addresses, PARTITIONS)
+    with servers(folder) as started:
+        log = KafkaLog(started.kafka, PARTITIONS)
         for number in range(rounds):
             for size in SIZES:
                 figure = _ingest(folder / f"ingest-{size}-{number}", log, size, number)

@@ -167,7 +167,7 @@ class Place:
     def took(self, published: dict[str, int]) -> list[float]:
         """Milliseconds of each alert, once the provider has ended.  Raises SystemExit when one never reached it."""
         notes = map(json.loads, self._notes.open())
-        answered: dict[str, int] = {}  # to whom it was said first
+        answered: dict[str, int] = {}  # when each was named first: who does not reply is followed by others
         for row in notes:
             answered.setdefault(row["text"].partition(" ")[0], row["at_ns"])
         missing = sorted(set(published) - set(answered))
@@ -179,13 +179,15 @@ class Place:
 
 
 @contextlib.contextmanager
-def _place(data: Path, seconds: float, on: cluster.Servers | None = None, *, vital: bool = False) -> Iterator[Place]:
+def _place(
+    data: Path, seconds: float, started: cluster.Servers | None = None, *, vital: bool = False
+) -> Iterator[Place]:
     """Of its own in everything: the incidents of an earlier run would go on asking people."""
     data.mkdir(parents=True)
-    if on:
-        on.empty_store(data.name)
+    if started:
+        started.empty_store(data.name)
     with contextlib.ExitStack() as stack:
-        yield Place(data, stack, seconds, KafkaLog(on.addresses) if on else None, vital)
+        yield Place(data, stack, seconds, KafkaLog(started.kafka) if started else None, vital)
 
 
 # --- on Kafka ---------------------------------------------------------------------------------------------------------
@@ -197,10 +199,10 @@ def _on_kafka(folder: Path, rate: int, seconds: float, runs: int) -> dict[str, f
     vital: list[float] = []
     syncs: list[float] = []
     backlog: list[tuple[int, bytes]] = []
-    with cluster.servers(folder) as on:
+    with cluster.servers(folder) as started:
         for run in range(runs):
-            ours += _run_on_kafka(folder / f"ours-{run}", on, rate, seconds)
-            vital += _life_safety(folder / f"vital-{run}", on, rate, seconds / 2, backlog)
+            ours += _run_on_kafka(folder / f"ours-{run}", started, rate, seconds)
+            vital += _life_safety(folder / f"vital-{run}", started, rate, seconds / 2, backlog)
             theirs += _run(folder / f"theirs-{run}", rate, seconds, baseline=True)
             syncs += fsyncs(folder)
             print(f"run {run + 1} of {runs}", file=sys.stderr)
@@ -208,9 +210,9 @@ def _on_kafka(folder: Path, rate: int, seconds: float, runs: int) -> dict[str, f
     return _figures(ours, theirs, syncs) | figures
 
 
-def _run_on_kafka(data: Path, on: cluster.Servers, rate: int, seconds: float) -> list[float]:
+def _run_on_kafka(data: Path, started: cluster.Servers, rate: int, seconds: float) -> list[float]:
     """Milliseconds of each alert, all in the ordinary lane."""
-    with _place(data, seconds, on) as place, _store(place) as store:
+    with _place(data, seconds, started) as place, _store(place) as store:
         for lane in ([], ["--life-safety"]):
             place.start("worker", *lane)
         _await_decided(store, place.site, life_safety=True)
@@ -220,13 +222,13 @@ def _run_on_kafka(data: Path, on: cluster.Servers, rate: int, seconds: float) ->
 
 
 def _life_safety(
-    data: Path, on: cluster.Servers, rate: int, seconds: float, backlog: list[tuple[int, bytes]]
+    data: Path, started: cluster.Servers, rate: int, seconds: float, backlog: list[tuple[int, bytes]]
 ) -> list[float]:
     """Milliseconds of each alert, all in the lane of life safety, while the other lags.
 
     The backlog is made once for all runs.  Raises SystemExit when it was worked off too early.
     """
-    with _place(data, seconds, on, vital=True) as place, _store(place) as store:
+    with _place(data, seconds, started, vital=True) as place, _store(place) as store:
         place.start("worker", "--life-safety")
         _await_decided(store, place.site, life_safety=True)
         if not backlog:

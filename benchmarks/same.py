@@ -76,14 +76,14 @@ def run(folder: Path, seed: int) -> dict[str, dict[str, Result]]:
         print(f"{name}, {host}: {sum(map(len, result.edges.values()))} breaches", file=sys.stderr)
         found[name][host] = result
 
-    with servers(folder) as on:
+    with servers(folder) as started:
         for number, (name, records) in enumerate(logs.items()):
             note(name, "slow model", Result(_modelled(records), ""))
             data = folder / f"one-machine-{number}"
             note(name, "one machine", _result(on_one_machine(data, records)))
             for host, workers in HOSTS.items():
                 data = folder / f"{'-'.join(host.replace(',', '').split())}-{number}"
-                site = site_of(data, KafkaLog(on.addresses, PARTITIONS))
+                site = site_of(data, KafkaLog(started.kafka, PARTITIONS))
                 note(name, host, _result(on_kafka(data, site, records, workers)))
             note(name, "replay --dry-run", replayed(data))
     return found

@@ -18,6 +18,8 @@ from benchmarks.load import Publisher
 from deploy.site.load import load
 from tests.airport import ROOT, numbers
 
+PIPE_BYTES = 1 << 16  #: as much as Linux keeps for who does not read
+
 
 class Running:
     """A site started by the command that a user types."""
@@ -53,8 +55,14 @@ class Running:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             self.process.wait(20)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        out = self.process.stdout
+        assert out is not None
+        if not out.closed:
+            os.set_blocking(out.fileno(), False)  # a process that is left over must not hold us up
+            with contextlib.suppress(BlockingIOError):
+                self.said += os.read(out.fileno(), PIPE_BYTES).decode(errors="replace")
+            out.close()
+            sys.stdout.write(self.said)  # shown with a test that failed
 
     def kill_everything(self) -> None:
         """Supervisor and processes at once, and the phone world with them; Mosquitto too."""

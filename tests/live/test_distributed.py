@@ -108,10 +108,10 @@ def test_a_door_that_stands_open_reaches_the_handset(running: Running, site: Pat
     within(10, lambda: "cat" in vorab("quarantine", "list", "--site", site)[1], "what nobody understands is kept")
     assert "to be decoded again" in vorab("quarantine", "again", "--site", site)[1]
 
-    everything = running.said + vorab("lag", "--site", site)[1]
+    lags = vorab("lag", "--site", site)[1]
     running.stop()
     password = store_url.split(":")[2].partition("@")[0]
-    assert password not in everything
+    assert password not in running.said + lags
 
 
 def edges(store_url: str) -> set[int]:

@@ -16,6 +16,7 @@ from deploy.store.breaches import IN_A_TURN, LogBreaches, TableBreaches
 from deploy.store.store import open_reader, open_store
 from deploy.store.tables import audit as audit_table
 from deploy.store.tables import breaches, inbox, incidents, journal, outbox
+from deploy.store.transaction import AT_ONCE
 from notifiers.sms import Settings, Sms
 from notifiers.text import Texts
 from tests.small_site import ANA, BEN, NOON, NUMBERS, OURS, Breaches, HandClock, breach, person, rung, small_site
@@ -499,7 +500,7 @@ def test_life_safety_is_taken_before_all_that_lie_before_it(night: Night) -> Non
     taken = breach(onset=Instant(NOON + 999), priority=Priority.LIFE_SAFETY)
     night.hold = True
     night.finds(*storm, taken)
-    for _ in range(len(storm) // IN_A_TURN):
+    for _ in range(len(storm) // (IN_A_TURN if night.of_workers else AT_ONCE)):
         night.contact.turn()
     with night.reader.connect() as connection:
         opening = (journal.c.incident == incidents.c.id) & (journal.c.kind == "opened")
