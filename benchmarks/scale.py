@@ -44,8 +44,8 @@ class Cost(NamedTuple):
 COSTS = {
     "mqtt_us": Cost(11.7, "µs CPU a message, Mosquitto, QoS 1, one thread", "research: performance"),
     "capture_us": Cost(6.0, "µs CPU a message, socket to PUBACK, three rules", "benchmarks pipeline"),
-    "ingest_us": Cost(20.0, "µs CPU a message of four readings", "goal of benchmarks kafka: 200,000 readings a second"),
-    "worker_us": Cost(13.3, "µs CPU a message of four readings", "goal of benchmarks kafka: 300,000 readings a second"),
+    "ingest_us": Cost(19.1, "µs CPU a message of four readings", "benchmarks kafka"),
+    "worker_us": Cost(7.6, "µs CPU a message of four readings", "benchmarks kafka"),
     "checkpoint_us": Cost(3.4, "µs CPU a sensor in a worker's checkpoint, three rules", "benchmarks costs"),
     "save_us": Cost(6.4, "µs a sensor until PostgreSQL has it", "benchmarks costs"),
     "save_bytes": Cost(29, "bytes a sensor in PostgreSQL's write-ahead log", "benchmarks costs"),
