@@ -18,7 +18,7 @@ from vorab import crash, wire
 from vorab.errors import Corrupt, Newer, VorabError
 from vorab.model import Breach, Quarantined, Record, Replayed, RulesChanged, SensorId
 
-CHECKPOINT_EVERY_S = 2.0
+CHECKPOINT_EVERY_S = 2.0  #: of a partition; it waits up to as long again until no other one was saved just now
 UNHEARD_S = 2.0  #: what was not delivered for so long is read by a tick
 FAR_BEHIND = 1000  #: records; a delivery so far below our position is sent forward
 UNSTORED = 1000  #: breaches that may wait for PostgreSQL
@@ -147,6 +147,7 @@ class Keeper:
         self._rules: dict[str, RuleSet] = {}
         self._lock = asyncio.Lock()
         self._storing = Storing(tables)
+        self._save_at = 0.0  #: monotonic seconds: the next one, of whichever partition
         self.alive = time.monotonic()  #: when a record or a tick last got through
 
     def owns(self, numbers: Iterable[int]) -> None:
@@ -335,9 +336,14 @@ class Keeper:
     # --- checkpoints --------------------------------------------------------------------------------------------------
 
     async def _save_when_due(self, part: Part) -> None:
+        """Records wait meanwhile: for one commit of PostgreSQL, not for one of each partition in a row."""
         now = time.monotonic()
-        if now - part.saved < CHECKPOINT_EVERY_S or self._parts.get(part.number) is not part:
+        age = now - part.saved
+        if age < CHECKPOINT_EVERY_S or self._parts.get(part.number) is not part:
             return
+        if age < 2 * CHECKPOINT_EVERY_S and now < self._save_at:
+            return
+        self._save_at = now + CHECKPOINT_EVERY_S / len(self._parts)
         await self._storing.all()
         part.saved = now
         engine = part.engine

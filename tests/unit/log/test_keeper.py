@@ -363,6 +363,25 @@ def test_what_came_after_the_checkpoint_is_read_again(world: World, clock: Clock
     assert world.log.reads[0] == (HERE, 4)
 
 
+def test_partitions_are_saved_in_turns_and_none_waits_for_long(world: World, clock: Clock) -> None:
+    """A record that comes while all are due waits for one commit and not for one of each."""
+    world.log.partitions = {number: [wire.pack(until(n)) for n in range(4)] for number in range(COUNT)}
+    world.worker.owns(range(COUNT))
+
+    def all_hear(offset: int) -> list[int]:
+        for number in range(COUNT):
+            world.deliver(offset, number=number)
+        return [number for number, row in world.books.rows.items() if row.next == offset + 1]
+
+    assert all_hear(0) == []
+    clock.at += keeper.CHECKPOINT_EVERY_S
+    assert all_hear(1) == [0]
+    clock.at += keeper.CHECKPOINT_EVERY_S / COUNT
+    assert all_hear(2) == [1]
+    clock.at += keeper.CHECKPOINT_EVERY_S
+    assert all_hear(3) == [0, 2, 3], "it is the turn of the first, and two have waited for long enough"
+
+
 def test_a_long_way_is_saved_as_it_is_gone(world: World, clock: Clock) -> None:
     world.deliver(0)
 
