@@ -105,7 +105,7 @@ class KafkaLog(Struct, frozen=True):
     """The readings log of a site on many machines; without one, it is a file of capture's."""
 
     servers: list[str]  #: host:port of the brokers to begin with
-    partitions: int = 8  #: of each of the two topics; a worker refuses another number
+    partitions: int = 4  #: of each of the two topics; a worker refuses another number
 
 
 class Limits(Struct, frozen=True):

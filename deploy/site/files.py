@@ -162,7 +162,7 @@ class Log(Entry):
     model_config = ConfigDict(title="log")
 
     kafka: list[Server] = Field(min_length=1, description="host:port of brokers; the others are found through them.")
-    partitions: int = Field(8, ge=1, le=512, description="Chosen once, with `vorab kafka init`; more workers idle.")
+    partitions: int = Field(4, ge=1, le=512, description="Chosen once, with `vorab kafka init`; more workers idle.")
 
 
 class SiteFile(Entry):

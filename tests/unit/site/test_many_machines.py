@@ -45,7 +45,7 @@ def test_three_lines_lead_to_many_machines(folder: Path) -> None:
 def test_partitions_and_workers_need_not_be_named(folder: Path) -> None:
     assert with_(folder, "log: { kafka: ['kafka-1:9092'] }\n" + STORE) == []
     site = load(folder)
-    assert site.log == KafkaLog(["kafka-1:9092"], 8)
+    assert site.log == KafkaLog(["kafka-1:9092"], 4)
     assert site.workers == 1
 
 
