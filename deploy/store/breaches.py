@@ -95,10 +95,13 @@ class TableBreaches:
         pass
 
     def apply(self, tx: Transaction) -> None:
-        rows = _NEW.run(tx.connection, {"limit": IN_A_TURN}).fetchall()
-        if rows:
-            _APPLIED.many(tx.connection, [{"breach": row[0], "number": row[1]} for row in rows])
-            tx.each(rows, _take, set_row_aside)
+        first = True
+        for identity, number, body, urgent in _NEW.run(tx.connection, {"limit": IN_A_TURN}).fetchall():
+            if not (first or urgent) and _URGENT.scalar(tx.connection):
+                return  # it came meanwhile: it waits for one other, not for all of this turn
+            first = False
+            _APPLIED.run(tx.connection, {"breach": identity, "number": number})
+            tx.each([(identity, number, body)], _take, set_row_aside)
 
     def taken(self) -> None:
         pass
@@ -122,11 +125,12 @@ def set_row_aside(tx: Transaction, row: Any, reason: str) -> None:
 
 def _new(which: str) -> str:
     rows = f"FROM breaches WHERE state = 'new' AND {which} ORDER BY at, edge LIMIT :limit"  # as in the index
-    return f"(SELECT id, edge, body {rows})"
+    return f"(SELECT id, edge, body, urgent {rows})"
 
 
 #: Of life safety, then the others.
 _NEW = Prepared(text(f"{_new('urgent')} UNION ALL {_new('NOT urgent')}"))
+_URGENT = Prepared(text("SELECT 1 FROM breaches WHERE state = 'new' AND urgent LIMIT 1"))
 _EDGE = update(breaches).where(breaches.c.id == bindparam("breach"), breaches.c.edge == bindparam("number"))
 _APPLIED = Prepared(_EDGE.values(state="applied"))
 _SUPPRESSED = Prepared(_EDGE, ["state", "reason"])

@@ -5,18 +5,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from msgspec.structs import replace
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import OperationalError
 
 from deploy.contact import RESERVED, SENDERS, Contact
-from deploy.store import audit
+from deploy.store import apply, audit
+from deploy.store import breaches as in_table
 from deploy.store.breaches import IN_A_TURN, LogBreaches, TableBreaches
 from deploy.store.store import open_reader, open_store
 from deploy.store.tables import audit as audit_table
 from deploy.store.tables import breaches, inbox, incidents, journal, outbox
-from deploy.store.transaction import AT_ONCE
+from deploy.store.transaction import AT_ONCE, Transaction
 from notifiers.sms import Settings, Sms
 from notifiers.text import Texts
 from tests.small_site import ANA, BEN, NOON, NUMBERS, OURS, Breaches, HandClock, breach, person, rung, small_site
@@ -38,6 +40,7 @@ class Night:
         self.world = PhoneWorld(self.clock)
         self.phone: Callable[[str], Handset] = Phones(self.world, NUMBERS)
         self.breaches = Breaches()
+        self.where = where
         self.of_workers = isinstance(where, str)  #: they put what they find into the store itself
         self.store: Engine = open_store(where)
         self.reader = open_reader(where)
@@ -508,6 +511,34 @@ def test_life_safety_is_taken_before_all_that_lie_before_it(night: Night) -> Non
         opened = list(connection.scalars(rows))
     assert opened[0] == Priority.LIFE_SAFETY
     assert len(opened) == 251, "and it was opened once"
+
+
+def test_life_safety_that_comes_in_the_middle_of_a_turn_waits_for_one_other(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not night.of_workers:
+        pytest.skip("of capture's log a turn is read as a whole, before it")
+    night.contact.turn()
+    night.hold = True
+    first, *others = storm = [breach(onset=Instant(NOON + number)) for number in range(IN_A_TURN)]
+    vital = breach(onset=Instant(NOON + 999), priority=Priority.LIFE_SAFETY)
+    taken: list[Breach] = []
+    insert = (
+        "INSERT INTO breaches (id, edge, state, at, body, urgent)"
+        " VALUES (%(id)s, %(edge)s, %(state)s, %(at)s, %(body)s, %(urgent)s)"
+    )
+
+    def take(tx: Transaction, found: Breach) -> None:
+        taken.append(found)
+        if found == first:
+            worker.execute(insert, row_of(vital))
+        apply.take(tx, found)
+
+    monkeypatch.setattr(in_table, "take", take)
+    with psycopg.connect(str(night.where), autocommit=True) as worker:
+        night.finds(*storm)
+        night.contact.turn()
+    assert taken == [first, vital, *others]
 
 
 def test_law_8_life_safety_does_not_wait_behind_slow_calls_for_other_messages(night: Night) -> None:
