@@ -60,7 +60,7 @@ from vorab.model import (
 from vorab.ports import Channel, Clock, Directory, Inbound, Scene
 from vorab.site import Place, Site
 
-SENDERS = 8  #: threads that talk to providers
+SENDERS = 16  #: threads that talk to providers
 RESERVED = 2  #: of them, which only hand over life safety, so that it waits for no other message
 SENDERS_FIRST = Span(2 * MILLISECOND)  #: after handing jobs over, this thread stays out of their way for so long
 POLL_EVERY = 10 * SECOND

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, bindparam, text, update
+from sqlalchemy import Connection, bindparam, exists, text, update
 
 from deploy.store.apply import EDGES, suppress, take
 from deploy.store.prepared import Prepared
@@ -97,10 +97,10 @@ class TableBreaches:
     def apply(self, tx: Transaction) -> None:
         first = True
         for identity, number, body, urgent in _NEW.run(tx.connection, {"limit": IN_A_TURN}).fetchall():
-            if not (first or urgent) and _URGENT.scalar(tx.connection):
-                return  # it came meanwhile: it waits for one other, not for all of this turn
+            applied = _APPLIED if first or urgent else _APPLIED_UNLESS_URGENT
+            if not applied.run(tx.connection, {"breach": identity, "number": number}).rowcount:
+                return  # life safety came meanwhile: it waits for one other, not for all of this turn
             first = False
-            _APPLIED.run(tx.connection, {"breach": identity, "number": number})
             tx.each([(identity, number, body)], _take, set_row_aside)
 
     def taken(self) -> None:
@@ -130,7 +130,8 @@ def _new(which: str) -> str:
 
 #: Of life safety, then the others.
 _NEW = Prepared(text(f"{_new('urgent')} UNION ALL {_new('NOT urgent')}"))
-_URGENT = Prepared(text("SELECT 1 FROM breaches WHERE state = 'new' AND urgent LIMIT 1"))
 _EDGE = update(breaches).where(breaches.c.id == bindparam("breach"), breaches.c.edge == bindparam("number"))
 _APPLIED = Prepared(_EDGE.values(state="applied"))
+_URGENT = exists(text("1 FROM breaches AS other WHERE other.state = 'new' AND other.urgent"))
+_APPLIED_UNLESS_URGENT = Prepared(_EDGE.where(~_URGENT).values(state="applied"))
 _SUPPRESSED = Prepared(_EDGE, ["state", "reason"])
