@@ -255,18 +255,27 @@ def found(storm: Storm, seed: int = SEED) -> list[Item]:
 
 def decided(breaches: Sequence[Item]) -> list[tuple[Item, float]]:
     """Each with the instant when its transaction was committed; they follow each other, as `deploy.contact` has it."""
-    waiting: dict[bool, deque[Item]] = {True: deque(), False: deque()}
+    to_come, vital, others = deque(breaches), deque[Item](), deque[Item]()
     done: list[tuple[Item, float]] = []
-    now, at = 0.0, 0
+    now = 0.0
+
+    def hear() -> None:
+        while to_come and to_come[0].at <= now:
+            (vital if to_come[0].vital else others).append(to_come.popleft())
+
     while len(done) < len(breaches):
-        while at < len(breaches) and breaches[at].at <= now:
-            waiting[breaches[at].vital].append(breaches[at])
-            at += 1
-        batch = [lane.popleft() for lane in waiting.values() for _ in range(min(IN_A_TURN, len(lane)))]
-        if not batch:
-            now = breaches[at].at
+        hear()
+        if not (vital or others):
+            now = to_come[0].at
             continue
+        batch = [vital.popleft() for _ in range(min(IN_A_TURN, len(vital)))]
         now += (cost("begin_ms") + len(batch) * cost("decide_ms")) / 1e3
+        for number in range(min(IN_A_TURN, len(others))):
+            hear()
+            if vital and number:
+                break
+            batch.append(others.popleft())
+            now += cost("decide_ms") / 1e3
         done += [(one, now) for one in batch]
     return done
 

@@ -17,7 +17,7 @@ from vorab.ports import HttpResponse
 
 CONNECT_S, TOTAL_S = 5.0, 10.0
 MAX_BYTES = 64 * 1024  #: of an answer
-CONNECTIONS = 8  #: kept open to one host
+CONNECTIONS = 16  #: kept open to one host: as many as there are threads that send (deploy.contact.SENDERS)
 
 
 class Client:

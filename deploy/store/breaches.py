@@ -95,12 +95,12 @@ class TableBreaches:
         pass
 
     def apply(self, tx: Transaction) -> None:
-        first = True
+        others = 0
         for identity, number, body, urgent in _NEW.run(tx.connection, {"limit": IN_A_TURN}).fetchall():
-            applied = _APPLIED if first or urgent else _APPLIED_UNLESS_URGENT
+            applied = _APPLIED_UNLESS_URGENT if others else _APPLIED
             if not applied.run(tx.connection, {"breach": identity, "number": number}).rowcount:
-                return  # life safety came meanwhile: it waits for one other, not for all of this turn
-            first = False
+                return  # life safety is there: it waits for one other, not for all of this turn
+            others += not urgent
             tx.each([(identity, number, body)], _take, set_row_aside)
 
     def taken(self) -> None:
@@ -132,6 +132,6 @@ def _new(which: str) -> str:
 _NEW = Prepared(text(f"{_new('urgent')} UNION ALL {_new('NOT urgent')}"))
 _EDGE = update(breaches).where(breaches.c.id == bindparam("breach"), breaches.c.edge == bindparam("number"))
 _APPLIED = Prepared(_EDGE.values(state="applied"))
-_URGENT = exists(text("1 FROM breaches AS other WHERE other.state = 'new' AND other.urgent"))
+_URGENT = exists(text("1 FROM breaches AS other WHERE other.state = 'new' AND other.urgent"))  # as in the index
 _APPLIED_UNLESS_URGENT = Prepared(_EDGE.where(~_URGENT).values(state="applied"))
 _SUPPRESSED = Prepared(_EDGE, ["state", "reason"])

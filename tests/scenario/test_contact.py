@@ -19,6 +19,7 @@ from deploy.store.store import open_reader, open_store
 from deploy.store.tables import audit as audit_table
 from deploy.store.tables import breaches, inbox, incidents, journal, outbox
 from deploy.store.transaction import AT_ONCE, Transaction
+from notifiers import http
 from notifiers.sms import Settings, Sms
 from notifiers.text import Texts
 from tests.small_site import ANA, BEN, NOON, NUMBERS, OURS, Breaches, HandClock, breach, person, rung, small_site
@@ -511,6 +512,21 @@ def test_life_safety_is_taken_before_all_that_lie_before_it(night: Night) -> Non
         opened = list(connection.scalars(rows))
     assert opened[0] == Priority.LIFE_SAFETY
     assert len(opened) == 251, "and it was opened once"
+
+
+def test_whoever_sends_finds_a_connection_that_is_open() -> None:
+    assert http.CONNECTIONS >= SENDERS
+
+
+def test_much_life_safety_leaves_room_for_one_other(night: Night) -> None:
+    vital = [breach(onset=Instant(NOON + n), priority=Priority.LIFE_SAFETY) for n in range(2 * IN_A_TURN)]
+    other = breach(onset=Instant(NOON + 999))
+    night.hold = True
+    night.finds(*vital, other)
+    night.contact.turn()
+    with night.reader.connect() as connection:
+        opened = connection.scalars(select(incidents.c.priority).order_by(incidents.c.opened_at)).all()
+    assert Priority.HIGH in opened
 
 
 def test_life_safety_that_comes_in_the_middle_of_a_turn_waits_for_one_other(
