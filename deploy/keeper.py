@@ -336,7 +336,7 @@ class Keeper:
     # --- checkpoints --------------------------------------------------------------------------------------------------
 
     async def _save_when_due(self, part: Part) -> None:
-        """Records wait meanwhile: for one commit of PostgreSQL, not for one of each partition in a row."""
+        """Records wait meanwhile: rather for one commit of PostgreSQL than for one of each partition in a row."""
         now = time.monotonic()
         age = now - part.saved
         if age < CHECKPOINT_EVERY_S or self._parts.get(part.number) is not part:

@@ -30,6 +30,7 @@ HEARTBEAT_S = 1.0
 HUNG_AFTER_S = 10.0  #: neither a record nor a tick got through
 TICK_S = 1.0
 IDENTITY_EVERY_S = 30.0  #: from one look at the topic's identity to the next
+GIVES_WAY = 5  #: nice: a lane that works off a backlog leaves the processor to life safety, and to whoever waits
 FETCH_BYTES = 1 << 20  #: of one partition at once
 
 log = logging.getLogger("vorab.worker")
@@ -100,6 +101,8 @@ class Host:
     async def start(self) -> None:
         """Records may come; two threads see to it that what goes wrong ends the process."""
         await self._reader.start()
+        if not self._lane.life_safety:
+            os.nice(GIVES_WAY)
         gc.collect()
         gc.freeze()  # what lives as long as the process is not looked at again
         gc.set_threshold(50_000, 20, 50)

@@ -5,7 +5,6 @@ No Table, raw bytes, one agent, one event at a time: Faust keeps no state for us
 
 import asyncio
 import contextlib
-import os
 from collections.abc import Iterator, Set
 from io import StringIO
 from pathlib import Path
@@ -22,15 +21,12 @@ from deploy.stop import ANOTHER_ONE
 #: Records that may wait for the agent.  Where every partition's queue is full Faust sleeps a whole second, so that a
 #: short one makes it slow; memory is bounded by the size of a record.
 QUEUED = 4096
-GIVES_WAY = 5  #: nice: a lane that works off a backlog leaves the processor to life safety, and to whoever waits
 
 
 def main(site_folder: Path, data: Path, *, life_safety: bool) -> int:
     """Runs until it is told to stop.  Raises ConfigurationError; ends by itself with 70 or 78 (deploy.lane.end)."""
     found = lane.find(site_folder, life_safety=life_safety)
     data.mkdir(parents=True, exist_ok=True)
-    if not life_safety:
-        os.nice(GIVES_WAY)
     worker = faust.Worker(
         app(found, data), override_logging=False, redirect_stdouts=False, quiet=True, stdout=StringIO()
     )
