@@ -23,7 +23,7 @@ from benchmarks.machines import CONTACTS, RECIPIENTS, WORKERS, Ledger, Machines,
 
 RATE = 1000
 PARTITIONS = 4
-PROVIDER_TAKES_S = 0.1  #: a message; of one contact fourteen may be on their way that are not urgent
+PROVIDER_TAKES_S = 0.1  #: a message: one contact alone, the other being dead, keeps up with what is found
 VITAL_EVERY = 10  #: of the breaches
 SECONDS = 600  #: of one site
 #: Breaches that no handset has shown yet: with more of them the next kill waits, for so long at the most.

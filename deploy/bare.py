@@ -512,7 +512,7 @@ def _copied(site: Path, copy: Path, servers: list[str], store: str) -> Path:
     copy.chmod(0o700)
     (copy / "store").write_text(store)
     with (copy / "site.yaml").open("a") as lines:
-        lines.write(f"\nlog: {{ kafka: {json.dumps(servers)}, partitions: 8 }}\nstore: file:store\nworkers: 2\n")
+        lines.write(f"\nlog: {{ kafka: {json.dumps(servers)} }}\nstore: file:store\nworkers: 2\n")
     return copy
 
 
