@@ -5,8 +5,8 @@ callback posts over a kept connection: no log, no incident, nothing survives a c
 
 --host embedded: p50 ≤ 2 ms + 3 × p50 of an fsync in the data folder; p99 ≤ the baseline's + 3 × p99 of an fsync + 5 ms.
 --host kafka: through ingest, Kafka, a worker on Faust and PostgreSQL p50 ≤ 25 ms, p99 ≤ 100 ms; then life safety alone,
-while the worker of the ordinary lane is at least a million readings behind: p99 ≤ 100 ms.  A first run of
-each warms the broker up and does not count.
+while the worker of the ordinary lane is at least a million readings behind: p99 ≤ 100 ms.  A first run of each
+warms the broker up and does not count.
 """
 
 import argparse
