@@ -1,5 +1,6 @@
 """What both hosts of the rules share (deploy.workers, deploy.plain): finding the lane, watching over it, ending."""
 
+import contextlib
 import gc
 import logging
 import os
@@ -102,7 +103,7 @@ class Host:
         """Records may come; two threads see to it that what goes wrong ends the process."""
         await self._reader.start()
         if not self._lane.life_safety:
-            os.nice(GIVES_WAY)
+            _give_way()
         gc.collect()
         gc.freeze()  # what lives as long as the process is not looked at again
         gc.set_threshold(50_000, 20, 50)
@@ -136,6 +137,14 @@ class Host:
                 continue
             except Exception as error:  # also what must not happen: nobody would watch any more
                 end(error)
+
+
+def _give_way() -> None:
+    """To whatever else runs on this machine: Linux may weigh sessions against each other, and nice only within one."""
+    os.nice(GIVES_WAY)
+    if os.getsid(0) == os.getpid():  # the session is ours alone
+        with contextlib.suppress(OSError):  # not every kernel has it
+            Path("/proc/self/autogroup").write_text(str(GIVES_WAY))
 
 
 def end(error: BaseException) -> NoReturn:

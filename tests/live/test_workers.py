@@ -1,6 +1,7 @@
 """Workers on a real Kafka and a real PostgreSQL: whatever befalls them, nothing is lost, invented or different."""
 
 import asyncio
+import os
 import secrets
 import signal
 import time
@@ -11,6 +12,7 @@ import psycopg
 import pytest
 
 from deploy import bare
+from deploy.lane import GIVES_WAY
 from deploy.log import topics
 from deploy.log.postgres import PostgresTables
 from deploy.store.store import open_store
@@ -36,6 +38,18 @@ def test_what_the_rules_find_is_stored_once(lane: Lane, host: list[str]) -> None
     lane.says(300)
     lane.is_decided()
     assert len(lane.found()) > 100
+
+
+@HOSTS
+def test_a_lane_that_may_have_a_backlog_gives_way(lane: Lane, host: list[str]) -> None:
+    worker = lane.worker(*host)
+    lane.says()
+    lane.is_decided()
+    pid = worker.process.pid
+    assert os.getpriority(os.PRIO_PROCESS, pid) == os.getpriority(os.PRIO_PROCESS, 0) + GIVES_WAY
+    group = Path(f"/proc/{pid}/autogroup")
+    told = group.read_text() if group.exists() else ""  # nothing where sessions are not weighed
+    assert not told or told.endswith(f" nice {GIVES_WAY}\n")
 
 
 @HOSTS
